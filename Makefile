@@ -1,0 +1,43 @@
+# Every target sets up .venv by itself. PYTHON is the interpreter it is made with (3.11 or later), GOLDEN the folder of `make parity`.
+PYTHON ?= python3
+GOLDEN ?= ../shared/golden
+DEMO ?= demo
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test lint bench parity clean
+
+help:
+	@echo "make demo     render a scene, separate and localise it; the files go to $(DEMO)/"
+	@echo "make test     run the tests"
+	@echo "make lint     run ruff and mypy"
+	@echo "make bench    measure speed and memory"
+	@echo "make parity   compare the networks with recordings of the original (GOLDEN=$(GOLDEN))"
+	@echo "make clean    remove .venv and what was built"
+
+demo: $(READY)
+	$(BIN)/avsep demo --output-dir $(DEMO)
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+parity: $(READY)
+	$(BIN)/python benchmarks/parity.py $(GOLDEN)
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	    { echo "avsep needs Python 3.11 or later, '$(PYTHON)' is not; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-wheel build dist avsep_plugin.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,197 @@
+"""Frozen configurations of pictures, STFT, windows and networks, to and from plain dictionaries.
+
+One set of fields scales the same code from the networks of Owens & Efros (2018) down to the bundled `mini`.
+The defaults are the published values.
+"""
+
+import dataclasses
+import difflib
+import math
+import types
+import typing
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal, TypeVar
+
+from avsep_plugin.errors import ConfigError
+
+Fit = Literal["squash", "letterbox", "crop"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PictureConfig:
+    """How a picture becomes the network's input: fitted to a square of `stored_size`, then the centre `crop_size` of it."""
+
+    frame_rate: Fraction = Fraction(2997, 100)
+    stored_size: int = 256
+    crop_size: int = 224
+    fit: Fit = "squash"
+    channels: Literal[1, 3] = 3
+    """3 = RGB; 1 = their mean."""
+
+
+@dataclass(frozen=True)
+class StftConfig:
+    """Analysis frames of `frame_samples` every `hop_samples`, zero-padded at the end to `fft_size`; periodic Hann window."""
+
+    frame_samples: int = 1344
+    hop_samples: int = 336
+    fft_size: int = 2048
+
+    @property
+    def bins(self) -> int:
+        """Number of frequency bins, DC and Nyquist included."""
+        return self.fft_size // 2 + 1
+
+    def frame_count(self, samples: int) -> int:
+        """Whole analysis frames in a signal of that many samples (no padding)."""
+        return 1 + (samples - self.frame_samples) // self.hop_samples
+
+
+@dataclass(frozen=True)
+class FusedConfig:
+    """The fused audio-visual network (spec 1.2). Widths are channels; strides are (time, height, width)."""
+
+    audio_widths: tuple[int, int, int, int] = (64, 128, 128, 256)
+    audio_strides: tuple[int, int, int, int, int] = (4, 4, 4, 4, 4)
+    """conv1_1, max-pool, conv2_1, conv3_1, conv4_1."""
+    audio_kernels: tuple[int, int] = (65, 15)
+    audio_fused_width: int = 128
+    video_width: int = 64
+    video_kernel: tuple[int, int, int] = (5, 7, 7)
+    video_strides: tuple[int, int] = (2, 2)
+    """Time strides of conv1 and conv2_2."""
+    fusion_width: int = 512
+    trunk_widths: tuple[int, int, int] = (128, 256, 512)
+    trunk_time_strides: tuple[int, int] = (2, 1)
+    """Time strides of conv4_1 and conv5_1."""
+    last_spatial_stride: Literal[1, 2] = 2
+    """Spatial stride of conv5_1: 2, or 1 in the cam network."""
+    scale_gamma: bool = False
+    """Whether batch normalisation has a gamma: no in shift and cam, yes inside the separator."""
+    bn_momentum: float = 0.0003
+    """1 - decay of the running statistics; the published decay is 0.9997."""
+
+
+@dataclass(frozen=True)
+class SeparatorConfig:
+    """The network that turns the mixture's spectrogram and the fused features into on- and off-screen sound."""
+
+    kind: Literal["unet", "recurrent"] = "unet"
+    head: Literal["spectrogram", "mask"] = "spectrogram"
+    width: int = 64
+    """u-net: channels of conv1; recurrent: units per direction."""
+    layers: int = 9
+    """u-net: encoder layers; recurrent: stacked layers."""
+    with_video: bool = True
+    """False: the audio-only twin (unet_pit)."""
+    spectrogram_channel: Literal["left", "mean"] = "left"
+    """Which mono sum the spectrogram is made of: the original tool takes channel 0, its training the mean."""
+    min_db: float = -100.0
+    max_db: float = 80.0
+
+
+@dataclass(frozen=True)
+class WindowConfig:
+    """The grid on which a file is cut, in frames of the picture rate, counted from the first sample.
+
+    Window k keeps [k * hop, (k + 1) * hop) and sees `context` more on either side, which is thrown away.
+    """
+
+    hop_frames: int = 31
+    context_frames: int = 16
+    fixed: bool = True
+    """True: the network takes exactly hop + 2 * context frames, what the file lacks is silence and the last picture;
+    False: at the ends of the file the window is simply shorter."""
+
+    @property
+    def frames(self) -> int:
+        """Length of a whole window with its context."""
+        return self.hop_frames + 2 * self.context_frames
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything needed to build a network and to feed it."""
+
+    name: str = "multisensory/full"
+    task: Literal["align", "separate"] = "separate"
+    sample_rate_hz: int = 21000
+    input_rms: float | None = 0.1 * math.sqrt(2)
+    """Each channel of a window is brought to this RMS first; None leaves the level alone."""
+    picture: PictureConfig = field(default_factory=PictureConfig)
+    stft: StftConfig = field(default_factory=StftConfig)
+    fused: FusedConfig = field(default_factory=FusedConfig)
+    separator: SeparatorConfig = field(default_factory=SeparatorConfig)
+    window: WindowConfig = field(default_factory=WindowConfig)
+
+    def window_samples(self, frames: int) -> int:
+        """Samples at the model's rate that go with that many frames, rounded."""
+        return round(Fraction(self.sample_rate_hz * frames) / self.picture.frame_rate)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Plain dictionary of a config: numbers, strings, lists, nested dictionaries; fractions as "n/d"."""
+
+    def plain(value: Any) -> Any:
+        if dataclasses.is_dataclass(value):
+            return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        if isinstance(value, Fraction):
+            return f"{value.numerator}/{value.denominator}"
+        if isinstance(value, tuple):
+            return [plain(item) for item in value]
+        if isinstance(value, dict):
+            return {key: plain(item) for key, item in value.items()}
+        return value
+
+    result: dict[str, Any] = plain(config)
+    return result
+
+
+def from_dict(cls: type[T], values: Any, where: str = "") -> T:
+    """Build a config from a plain dictionary, strictly.
+
+    Raises ConfigError for an unknown key (naming the nearest) or a value of the wrong type.
+    """
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where or cls.__name__} must be a table, got {type(values).__name__}.")
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        if key not in hints:
+            near = difflib.get_close_matches(str(key), hints, n=1)
+            advice = f"; did you mean '{near[0]}'?" if near else f"; known keys: {', '.join(hints)}."
+            raise ConfigError(f"Unknown key '{where}{key}'{advice}")
+    return cls(**{key: _convert(hints[key], value, f"{where}{key}") for key, value in values.items()})
+
+
+def _convert(hint: Any, value: Any, where: str) -> Any:
+    origin = typing.get_origin(hint)
+    if dataclasses.is_dataclass(hint):
+        return from_dict(typing.cast(type[Any], hint), value, where + ".")
+    if origin is Literal and value in typing.get_args(hint):
+        return value
+    if origin in (types.UnionType, typing.Union):
+        if value is None and type(None) in typing.get_args(hint):
+            return None
+        return _convert(next(arg for arg in typing.get_args(hint) if arg is not type(None)), value, where)
+    if origin is tuple and isinstance(value, list | tuple):
+        args = typing.get_args(hint)
+        if args[-1] is Ellipsis:
+            return tuple(_convert(args[0], item, where) for item in value)
+        if len(value) == len(args):
+            return tuple(_convert(arg, item, where) for arg, item in zip(args, value, strict=True))
+    if origin is dict and isinstance(value, dict):
+        kind = typing.get_args(hint)[1]
+        return {str(key): _convert(kind, item, f"{where}.{key}") for key, item in value.items()}
+    if hint is Fraction and isinstance(value, int | str | Fraction) and not isinstance(value, bool):
+        try:
+            return Fraction(value)
+        except (ValueError, ZeroDivisionError) as exc:
+            raise ConfigError(f"'{where}' must be a fraction such as 25 or '2997/100', got {value!r}.") from exc
+    if hint is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(hint, type) and isinstance(value, hint) and (hint is bool or not isinstance(value, bool)):
+        return value
+    name = getattr(hint, "__name__", str(hint)) if origin is None else str(hint).replace("typing.", "")
+    raise ConfigError(f"'{where}' must be {name}, got {value!r}.")

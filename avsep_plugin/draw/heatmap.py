@@ -1,0 +1,73 @@
+"""The original tool's drawing of a class-activation map (Owens & Efros 2018, `sep_video.heatmap`), to one grey level.
+
+Its quirks are kept, because they are what a comparison with the original needs: the map covers the whole picture, cells sit
+at the corners of their area (align_corners), time cells start at their frame instead of being centred, and the absolute
+value mixes evidence for and against. What editors see by default is drawn by `avsep_plugin.draw.overlay`.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from avsep_plugin.draw.colours import colour_table
+
+UInt8 = npt.NDArray[np.uint8]
+Float64 = npt.NDArray[np.float64]
+
+_MAX_OPACITY = 0.35
+_PERCENTILE = 97.0
+_LOWEST_SHARE = 0.5
+"""Values under this share of the maximum are left uncoloured."""
+_NARROWEST_RANGE = 0.001
+
+
+def original_heat_map(frames: UInt8, cam: npt.ArrayLike, adaptive: bool = True, max_value: float = 35.0) -> UInt8:
+    """Blend a class-activation map into frames exactly as the original does.
+
+    frames: [N, H, W, 3] uint8. cam: [T, h, w], signed or not (its absolute value is drawn), over the same time and picture.
+    adaptive: the top of the colour scale is the 97th percentile of the whole map; otherwise it is `max_value`.
+    Returns [N, H, W, 3] uint8; the frames themselves (copied) where the map is flat.
+    """
+    strength = np.abs(np.asarray(cam, dtype=np.float64))
+    if frames.ndim != 4 or frames.shape[3] != 3 or strength.ndim != 3:
+        raise ValueError(f"need frames [N, H, W, 3] and a map [T, h, w], got {frames.shape} and {strength.shape}")
+    highest = float(np.percentile(strength, _PERCENTILE)) if adaptive else max_value
+    low, high = _LOWEST_SHARE * highest, highest + 0.001
+    if high - low <= _NARROWEST_RANGE:
+        return frames.copy()
+    drawn = np.empty_like(frames)
+    for i, frame in enumerate(frames):
+        cells = _at_time(strength, strength.shape[0] * i / frames.shape[0])
+        value = (resize_aligned(cells, frame.shape[0], frame.shape[1]) - low) / (high - low)
+        drawn[i] = _blend(frame, value)
+    return drawn
+
+
+def _at_time(cam: Float64, position: float) -> Float64:
+    """The map at a fractional index of time, linear between cells; the last cell is held."""
+    left = int(position)
+    right = min(left + 1, cam.shape[0] - 1)
+    share = position - left
+    blended: Float64 = cam[left] * (1.0 - share) + cam[right] * share
+    return blended
+
+
+def resize_aligned(values: Float64, height: int, width: int) -> Float64:
+    """Bilinear resize [h, w] -> [height, width] in which the corner cells keep their corners (`scipy.ndimage.zoom` of order 1)."""
+    return _line_weights(values.shape[0], height) @ values @ _line_weights(values.shape[1], width).T
+
+
+def _line_weights(cells: int, pixels: int) -> Float64:
+    """[pixels, cells] weights of linear interpolation; pixel i lies at cell i * (cells - 1) / (pixels - 1)."""
+    position = np.arange(pixels) * ((cells - 1) / max(pixels - 1, 1))
+    weights: Float64 = np.maximum(0.0, 1.0 - np.abs(position[:, None] - np.arange(cells)[None, :]))
+    return weights
+
+
+def _blend(frame: UInt8, value: Float64) -> UInt8:
+    """Jet over a frame [H, W, 3], as opaque as the value [H, W] up to 0.35; both clipped to [0, 1]."""
+    # matplotlib's lookup: entry floor(256 * v), the last one for v = 1.
+    entry = np.minimum((np.clip(value, 0.0, 1.0) * 256).astype(np.intp), 255)
+    colour = 255.0 * colour_table("jet")[entry]
+    opacity = np.clip(value, 0.0, _MAX_OPACITY)[..., None]
+    blended: UInt8 = (frame * (1.0 - opacity) + colour * opacity).astype(np.uint8)
+    return blended

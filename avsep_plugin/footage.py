@@ -1,0 +1,89 @@
+"""A file as the pipeline takes it: sound in blocks, pictures by number, both counted from the first sample.
+
+    file --AudioReader--> blocks [C, n]
+         --FrameReader--> a sliding row of pictures --pictures(start, count)--> [count, c, c, 3]
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avsep_plugin.clip import UInt8
+from avsep_plugin.config import PictureConfig
+from avsep_plugin.media.read import AudioReader, FrameReader, centre_crop
+
+_BLOCK_SECONDS = 1
+_MAX_SEEN_APART = "frame {start} is gone: pictures are read forwards, and frame {first} is the first one that is still held"
+
+
+class SlidingPictures:
+    """Pictures by number from a reader that only goes forwards; holds no more than the last request.
+
+    A request may begin anywhere at or after the one before it.
+    """
+
+    def __init__(self, reader: FrameReader) -> None:
+        self._reader = reader
+        self._start = 0
+        self._frames: UInt8 = centre_crop(reader.read(0), reader.picture)
+
+    def __call__(self, start: int, count: int) -> Tensor:
+        """[count, c, c, 3] uint8 of the frames from `start` on. Raises ValueError where it lies before the last request."""
+        if start < self._start:
+            raise ValueError(_MAX_SEEN_APART.format(start=start, first=self._start))
+        while start > self._start + len(self._frames):  # pictures that nobody asked for
+            self._start += len(self._frames)
+            self._frames = self._read(min(start - self._start, 64))
+        held = self._frames[start - self._start :]
+        missing = count - len(held)
+        self._frames = np.concatenate([held, self._read(missing)]) if missing > 0 else held
+        self._start = start
+        return torch.from_numpy(self._frames[:count].copy())
+
+    def _read(self, count: int) -> UInt8:
+        return centre_crop(self._reader.read(count), self._reader.picture)
+
+
+class Footage:
+    """An open file: its sound track number `track` and its picture as a model wants it. A context manager.
+
+    Raises NoAudioError, NoVideoError and whatever else opening a file raises.
+    """
+
+    def __init__(self, path: Path, picture: PictureConfig, track: int = 0) -> None:
+        self._audio = AudioReader(path, track)
+        try:
+            self._frames = FrameReader(path, picture.frame_rate, self._audio.start_seconds, picture)
+        except BaseException:
+            self._audio.close()
+            raise
+        self.pictures = SlidingPictures(self._frames)
+        self.sample_rate_hz, self.channels = self._audio.sample_rate_hz, self._audio.channels
+        self.start_seconds = self._audio.start_seconds
+        """Time of the first sample on the file's clock."""
+
+    def blocks(self) -> Iterator[Tensor]:
+        """The sound, [C, n] float32 in pieces."""
+        while (block := self._audio.read(_BLOCK_SECONDS * self.sample_rate_hz)).shape[1]:
+            yield torch.from_numpy(block)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the readers had to mend so far."""
+        return [*self._audio.notes, *self._frames.notes]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._audio.close()
+        self._frames.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

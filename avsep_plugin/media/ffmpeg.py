@@ -1,0 +1,47 @@
+"""Finds the ffmpeg program and runs it on argument lists made by ffmpeg-python, never through a shell."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+import imageio_ffmpeg
+
+from avsep_plugin.errors import OutputError
+
+
+def find_ffmpeg() -> str:
+    """Path of the program: $FFMPEG_PATH, else `ffmpeg` on the PATH, else the one that the imageio-ffmpeg wheel carries.
+
+    Raises OutputError where there is none.
+    """
+    named = os.environ.get("FFMPEG_PATH")
+    if named:
+        found = shutil.which(named)
+        if not found:
+            raise OutputError(f"FFMPEG_PATH names {named}, which is not a program.")
+        return found
+    try:
+        return shutil.which("ffmpeg") or str(imageio_ffmpeg.get_ffmpeg_exe())
+    except RuntimeError as exc:
+        raise OutputError("No ffmpeg program was found; install ffmpeg or set FFMPEG_PATH.") from exc
+
+
+def run_ffmpeg(output: Any, target: Path) -> None:
+    """Run an ffmpeg-python output node; `target` is the file it is for, as the user knows it.
+
+    Raises OutputError with the first thing ffmpeg complained about. The program never outlives the call.
+    """
+    node = output.global_args("-hide_banner", "-nostdin", "-v", "error")
+    arguments = ffmpeg.compile(node, cmd=find_ffmpeg(), overwrite_output=True)
+    with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        try:
+            _, complaints = process.communicate()
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode:
+        lines = complaints.decode(errors="replace").strip().splitlines()
+        raise OutputError(f"{target} cannot be written: {lines[-1] if lines else f'ffmpeg ended with code {process.returncode}'}")

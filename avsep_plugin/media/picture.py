@@ -1,0 +1,149 @@
+"""Reads the picture by its timestamps: at a constant rate for the networks, or every picture at display size for overlays."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from avsep_plugin.clip import UInt8
+from avsep_plugin.config import PictureConfig
+from avsep_plugin.errors import DamagedMediaError, NoVideoError
+from avsep_plugin.media.geometry import Orientation, covered_area, display_size, fitted_size, on_square
+from avsep_plugin.media.probe import VideoStream
+from avsep_plugin.media.source import MediaReader, reading, select, video_stream
+
+
+class _Pictures(MediaReader):
+    """The displayed pictures of a file in order, each with its time."""
+
+    def __init__(self, path: Path | str) -> None:
+        super().__init__(path)
+        stream = video_stream(self.container)
+        if stream is None:
+            self.close()
+            raise NoVideoError(f"{path} has no picture.")
+        self._stream = stream
+        self._scaler = VideoReformatter()  # keeps its tables from picture to picture
+        select(self.container, stream, "AUTO")
+
+    def _decode(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+        step = 1 / (self._stream.average_rate or Fraction(25))
+        previous: Fraction | None = None
+        seen_key = False
+        with reading(self.path):
+            for packet in self.container.demux(self._stream):
+                if packet.is_corrupt and seen_key:
+                    raise DamagedMediaError(f"{self.path} is damaged: a packet of the picture is cut short.")
+                for frame in self._stream.codec_context.decode(packet):
+                    seen_key |= frame.key_frame
+                    if frame.is_corrupt and seen_key:
+                        raise DamagedMediaError(f"{self.path} is damaged: FFmpeg could not decode a picture whole.")
+                    previous = _frame_time(frame, previous, step, self._stream.time_base)
+                    yield previous, frame
+
+    def _size(self, frame: av.VideoFrame, swap: bool) -> tuple[int, int]:
+        return display_size(frame.width, frame.height, self._stream.sample_aspect_ratio, swap)
+
+    def _rgb(self, frame: av.VideoFrame, width: int, height: int, interpolation: str) -> UInt8:
+        """[height, width, 3] of a frame as coded. One thread: the decoder keeps the other cores busy, and small pictures are no work."""
+        scaled = self._scaler.reformat(frame, width, height, "rgb24", interpolation=interpolation, threads=1)
+        return scaled.to_ndarray().astype(np.uint8, copy=False)
+
+
+def _frame_time(frame: av.VideoFrame, previous: Fraction | None, step: Fraction, time_base: Fraction | None) -> Fraction:
+    """Time of a picture on the file's clock; a missing timestamp is the next step, time never runs back."""
+    stamp = frame.pts if frame.pts is not None else frame.dts
+    base = frame.time_base or time_base
+    if stamp is None or base is None:
+        return Fraction(0) if previous is None else previous + step
+    time = stamp * base
+    return time if previous is None else max(time, previous)
+
+
+class FrameReader(_Pictures):
+    """The picture at a constant rate, fitted to a square.
+
+    Frame i is the picture displayed at origin + (i + 1/2) / frame_rate on the file's clock; before the first picture the first one is
+    shown, after the last the last. Pictures that are not picked are decoded but never scaled.
+    Raises what `open_media` raises, NoVideoError, and DamagedMediaError while reading.
+    """
+
+    def __init__(self, path: Path | str, frame_rate: Fraction, origin_seconds: Fraction, picture: PictureConfig) -> None:
+        super().__init__(path)
+        self.frame_rate, self.origin_seconds, self.picture = Fraction(frame_rate), Fraction(origin_seconds), picture
+        self.notes: list[str] = []
+        self.last_frame: int | None = None
+        """Number of frames until the picture ends; None until that is reached."""
+        self._next_frame = 0
+        self._pictures = self._decode()
+        self._scaled: UInt8 | None = None
+        try:
+            first = next(self._pictures, None)
+            self._upcoming = next(self._pictures, None)
+        except BaseException:
+            self.close()
+            raise
+        if first is None:
+            self.close()
+            raise NoVideoError(f"{path} has no picture that can be decoded.")
+        self._time, self._current = first
+
+    def read(self, count: int) -> UInt8:
+        """The next frames, [count, S, S, 3] RGB with S = picture.stored_size. Never ends."""
+        size = self.picture.stored_size
+        frames = np.empty((count, size, size, 3), np.uint8)
+        for place in range(count):
+            self._advance(self.origin_seconds + (self._next_frame + Fraction(1, 2)) / self.frame_rate)
+            if self._scaled is None:
+                self._scaled = self._fit(self._current)
+            frames[place] = self._scaled
+            self._next_frame += 1
+        return frames
+
+    def _advance(self, time_seconds: Fraction) -> None:
+        """Make `_current` the picture displayed at that time."""
+        while self._upcoming is not None and self._upcoming[0] <= time_seconds:
+            (self._time, self._current), self._scaled = self._upcoming, None
+            self._upcoming = next(self._pictures, None)
+        if self._upcoming is None and self.last_frame is None:
+            step = 1 / (self._stream.average_rate or self.frame_rate)
+            length = (self._time + step - self.origin_seconds) * self.frame_rate
+            self.last_frame = max(0, round(length))
+            self.notes += [] if self.last_frame else ["The picture ends before the sound begins."]
+
+    def _fit(self, frame: av.VideoFrame) -> UInt8:
+        orientation = Orientation.of(frame)
+        width, height = fitted_size(*self._size(frame, orientation.swap), self.picture)
+        if orientation.swap:
+            width, height = height, width
+        return on_square(orientation.apply(self._rgb(frame, width, height, "AREA")), self.picture.stored_size)
+
+
+class PictureReader(_Pictures):
+    """Iterates over (time in seconds on the file's clock, [H, W, 3] uint8 RGB) of every displayed picture at display size."""
+
+    def __iter__(self) -> Iterator[tuple[Fraction, UInt8]]:
+        for time_seconds, frame in self._decode():
+            orientation = Orientation.of(frame)
+            width, height = self._size(frame, orientation.swap)
+            if orientation.swap:
+                width, height = height, width
+            yield time_seconds, orientation.apply(self._rgb(frame, width, height, "BICUBIC"))
+
+
+def centre_crop(frames: UInt8, picture: PictureConfig) -> UInt8:
+    """[N, S, S, 3] -> [N, c, c, 3], c = picture.crop_size, the centre of each stored square (a view)."""
+    start = (picture.stored_size - picture.crop_size) // 2
+    stop = start + picture.crop_size
+    return frames[:, start:stop, start:stop]
+
+
+def picture_area(info: VideoStream, picture: PictureConfig) -> tuple[float, float, float, float]:
+    """(left, top, width, height) of the displayed picture, in fractions of it, that the centre crop covers.
+
+    May reach beyond [0, 1] where letterbox bars are inside the crop.
+    """
+    return covered_area(info.display_width, info.display_height, picture)

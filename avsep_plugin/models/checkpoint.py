@@ -1,0 +1,80 @@
+"""Weights files: safetensors with the model's configuration inside; nothing is ever unpickled."""
+
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from avsep_plugin.config import ModelConfig, from_dict, to_dict
+from avsep_plugin.errors import ConfigError, ModelError
+from avsep_plugin.atomic import atomic
+from avsep_plugin.models.fused import Aligner
+from avsep_plugin.models.separator import Separator
+
+FORMAT = "avsep-1"
+
+
+def build(config: ModelConfig) -> Aligner | Separator:
+    """A network with fresh weights for that configuration."""
+    return Aligner(config) if config.task == "align" else Separator(config)
+
+
+def save(path: Path, config: ModelConfig, tensors: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) -> None:
+    """Write tensors, configuration and free remarks (plain JSON values) to `path`, whole or not at all."""
+    metadata = {"format": FORMAT, "config": json.dumps(to_dict(config)), "about": json.dumps(dict(about or {}))}
+    with atomic(path) as temporary:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+
+
+def read(path: Path) -> tuple[ModelConfig, dict[str, Tensor], dict[str, Any]]:
+    """(configuration, tensors, remarks) of a weights file.
+
+    Raises ModelError where the file is missing, damaged or not ours.
+    """
+    if not path.is_file():
+        raise ModelError(f"No such weights file: {path}")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ModelError(f"{path} is a safetensors file, but not one of avsep's.")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+        config = from_dict(ModelConfig, json.loads(metadata["config"]))
+        return config, tensors, json.loads(metadata["about"])
+    except (SafetensorError, KeyError, json.JSONDecodeError, struct.error, ConfigError) as exc:
+        raise ModelError(f"{path} is not a whole avsep weights file: {exc}") from exc
+
+
+def load(path: Path) -> Aligner | Separator:
+    """The network of a weights file, on the CPU, in evaluation mode.
+
+    Raises ModelError where weights and configuration do not fit together.
+    """
+    config, tensors, _ = read(path)
+    model = build(config)
+    load_exact(model, tensors, str(path))
+    return model.eval()
+
+
+def load_exact(model: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
+    """Copy tensors into the model: every name and shape must match, or ModelError."""
+    own = model.state_dict()
+    missing, foreign = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    wrong = [name for name in own.keys() & tensors.keys() if own[name].shape != tensors[name].shape]
+    for problem, names in (("lacks", missing), ("has a foreign", foreign), ("has another shape of", wrong)):
+        if names:
+            raise ModelError(f"{where} {problem} {names[0]}" + (f" and {len(names) - 1} more." if len(names) > 1 else "."))
+    model.load_state_dict(dict(tensors))
+
+
+def load_shared(model: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:
+    """Copy what fits by name and shape; returns the names of the model's tensors that kept their own values."""
+    own = model.state_dict()
+    fitting = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
+    model.load_state_dict(fitting, strict=False)
+    return sorted(own.keys() - fitting.keys())

@@ -1,0 +1,65 @@
+"""`avsep models list` and `avsep presets list`."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import options
+
+
+@click.group()
+def models() -> None:
+    """Models that are known by name."""
+
+
+@models.command("list")
+@options.json_report
+@options.talking
+def list_models(json_path: Path | None) -> None:
+    """List the known models.
+
+    \b
+    Examples:
+      avsep models list
+      avsep models list --json -
+    """
+    from avsep_plugin.models.zoo import known_models
+
+    _give([dataclasses.asdict(card) for card in known_models()], json_path)
+
+
+@click.group()
+def presets() -> None:
+    """Presets of `avsep separate` that are known by name."""
+
+
+@presets.command("list")
+@options.json_report
+@options.talking
+def list_presets(json_path: Path | None) -> None:
+    """List the known presets and what they set.
+
+    \b
+    Examples:
+      avsep presets list
+      avsep separate talk.mp4 -o stems --preset interview
+    """
+    from avsep_plugin.preset import named
+
+    _give([{"name": name, **dataclasses.asdict(preset)} for name, preset in named().items()], json_path)
+
+
+def _give(entries: list[dict[str, Any]], json_path: Path | None) -> None:
+    if json_path is not None:
+        options.give_json(json.dumps(entries, indent=2, default=str) + "\n", json_path)
+        return
+    for entry in entries:
+        click.echo(f"{entry['name']}: {entry['description']}")
+        click.echo("    " + ", ".join(f"{key} {_words(value)}" for key, value in entry.items() if key not in ("name", "description")))
+
+
+def _words(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

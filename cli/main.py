@@ -1,0 +1,74 @@
+"""The command `avsep`: its subcommands, and the one place that turns errors into exit codes.
+
+0  everything is done (what was skipped counts as done)
+1  at least one input failed, or an AvsepError ended the command
+2  the command line is wrong
+130  stopped with Ctrl-C
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from avsep_plugin.errors import AvsepError
+
+from .console import Talk, log_to_stderr
+from .demo import demo
+from .info import info
+from .lists import models, presets
+from .localize import localize
+from .separate import separate
+from .training import evaluate, prepare, train
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(None, "-V", "--version", package_name="avsep-plugin", prog_name="avsep")
+def app() -> None:
+    """Tell apart the sounds that a picture shows from all the rest.
+
+    \b
+    Examples:
+      avsep separate footage/ -o stems      separate every clip of a folder
+      avsep localize talk.mp4 -o maps       show where in the picture the sound comes from
+      avsep info talk.mp4                   say what is in a file
+      avsep demo                            see it work on ten rendered seconds
+
+    Every option can be given as an environment variable: AVSEP_<COMMAND>_<OPTION>, for example AVSEP_SEPARATE_DEVICE=cpu.
+    `avsep COMMAND --help` shows examples for each command.
+    """
+
+
+for command in (separate, localize, info, demo, prepare, train, evaluate, models, presets):
+    app.add_command(command)
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run one command line (default: that of the process) and return the exit code."""
+    talk = Talk()
+    with log_to_stderr():
+        try:
+            result = app.main(args, "avsep", standalone_mode=False, obj=talk, auto_envvar_prefix="AVSEP")
+            sys.stdout.flush()
+        except click.ClickException as exc:
+            exc.show()
+            return exc.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            talk.fail("stopped; what was finished stays.")
+            return 130
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        except Exception as exc:
+            return _failure(talk, exc)
+    return result if isinstance(result, int) else 0
+
+
+def _failure(talk: Talk, exc: Exception) -> int:
+    if talk.debug:
+        traceback.print_exception(exc)
+    foreseen = isinstance(exc, AvsepError)
+    talk.fail(str(exc) if foreseen else f"unexpected {type(exc).__name__}: {exc} (--debug shows where; please report it)")
+    return 1

@@ -1,0 +1,122 @@
+"""Options that several commands share, each under one name, one meaning and one help text."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from avsep_plugin.batch import write_text
+from avsep_plugin.errors import ConfigError
+
+from .console import Talk, set_log_level
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+"""A function that becomes a click command."""
+
+
+def stacked(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
+    """One decorator out of several; help lists the options in this order."""
+
+    def apply(command: Command) -> Command:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return apply
+
+
+def _tell(change: Callable[[Talk, Any], None]) -> Callable[[click.Context, click.Parameter, Any], None]:
+    """A callback that hands an option's value to the Talk of this run instead of to the command."""
+
+    def callback(context: click.Context, _option: click.Parameter, value: Any) -> None:
+        change(context.ensure_object(Talk), value)
+
+    return callback
+
+
+def _louder(talk: Talk, by: int) -> None:
+    talk.verbosity += by
+    set_log_level(talk.verbosity)
+
+
+def _set_progress(talk: Talk, progress: bool | None) -> None:
+    talk.progress = progress
+
+
+def _said(*names: str, change: Callable[[Talk, Any], None], text: str, **kind: Any) -> Callable[[Any], Any]:
+    """An option that sets how much is said, instead of being given to the command."""
+    return click.option(*names, expose_value=False, callback=_tell(change), help=text, **kind)
+
+
+talking = stacked(
+    _said("-q", "--quiet", change=lambda talk, times: _louder(talk, -times), text="Say failures only.", count=True),
+    _said("-v", "--verbose", change=_louder, text="Say more; -vv shows tracebacks.", count=True),
+    _said("--debug", change=lambda talk, on: _louder(talk, 2 * on), text="The same as -vv.", is_flag=True),
+    _said(
+        "--progress/--no-progress", change=_set_progress, default=None,
+        text="Show progress bars on stderr.  [default: where stderr is a terminal]",
+    ),
+)  # fmt: skip
+
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+"""A folder that is there."""
+
+
+def output_dir(metavar: str, text: str, default: Path | None = None) -> Callable[[Any], Any]:
+    """The option -o; required where there is no default."""
+    need: dict[str, Any] = {"required": True} if default is None else {"default": default, "show_default": True}
+    return click.option("-o", "--output-dir", type=click.Path(path_type=Path, file_okay=False), metavar=metavar, help=text, **need)
+
+
+json_report = click.option(
+    "--json", "json_path", type=click.Path(path_type=Path, allow_dash=True), metavar="PATH|-",
+    help="Write the result as JSON; with - standard output carries nothing else.",
+)  # fmt: skip
+
+
+def _spelled(_context: click.Context, _option: click.Parameter, name: str) -> str:
+    """Checks the spelling; whether the device is there is seen when it is needed."""
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise click.BadParameter(f"'{name}' is none of auto, cpu, cuda, cuda:N and mps.")
+    return name
+
+
+device = click.option(
+    "-d", "--device", default="auto", callback=_spelled, metavar="auto|cpu|cuda[:N]|mps", show_default=True, help="Where the model runs."
+)  # fmt: skip
+
+
+def find_device(name: str) -> str:
+    """The device behind a name: `auto` is the first of cuda, mps and cpu that is there.
+
+    Raises ConfigError if this machine does not have the device.
+    """
+    import torch
+
+    has_mps = torch.backends.mps.is_available()
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
+    index = int(name.partition(":")[2] or 0)
+    if (name.startswith("cuda") and torch.cuda.device_count() <= index) or (name == "mps" and not has_mps):
+        raise ConfigError(f"This machine has no device '{name}'; take --device auto.")
+    return name
+
+
+clips_to_outputs = stacked(
+    click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IN..."),
+    output_dir("DIR", "Folder for the outputs; each clip gets a folder in it."),
+    click.option("--overwrite/--no-overwrite", default=False, show_default=True, help="Make outputs again that are there already."),
+    click.option("-n", "--dry-run", is_flag=True, help="Say what would be done; write nothing."),
+)  # fmt: skip
+
+model = click.option("-m", "--model", metavar="NAME|PATH", help="A known model (see `avsep models list`) or a checkpoint.  [default: mini]")
+
+
+def give_json(text: str, json_path: Path) -> None:
+    """Print JSON on standard output (path -), or write it to a file in one step."""
+    if json_path == Path("-"):
+        click.echo(text, nl=False)
+    else:
+        write_text(text, json_path)

@@ -1,0 +1,91 @@
+"""`avsep separate`: clips -> stems and a video with the on-screen sound only."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+import click
+
+from avsep_plugin.batch import Result
+from avsep_plugin.config import from_dict
+from avsep_plugin.discover import Job
+from avsep_plugin.preset import BitDepth, FileFormat, Highs, Preset, Reconstruction, load
+
+from . import options
+from .clips import Expected, Handle, Request, run_clips
+from .console import Talk
+
+if TYPE_CHECKING:
+    from avsep_plugin.files import SeparateFileOptions
+    from avsep_plugin.models.separator import Separator
+
+
+@click.command()
+@options.clips_to_outputs
+@options.model
+@click.option("--preset", "preset_name", metavar="NAME|PATH", help="Start from a preset (see `avsep presets list`); options win.")
+@click.option("--format", type=click.Choice(get_args(FileFormat)), help="File format of the stems.  [default: wav]")
+@click.option("--bit-depth", type=click.Choice(get_args(BitDepth)), help="Bits per sample of the stems.  [default: source]")
+@click.option(
+    "--highs", type=click.Choice(get_args(Highs)),
+    help="Sound above the model's band: follow the top of the mask, keep on-screen, or cut (all off-screen).  [default: follow]",
+)
+@click.option(
+    "--reconstruction", type=click.Choice(get_args(Reconstruction)),
+    help="editor: full-band stems that add up to the source; original: the paper's mono output.  [default: editor]",
+)
+@options.device
+@options.json_report
+@options.talking
+@click.pass_obj
+def separate(
+    talk: Talk, inputs: tuple[Path, ...], output_dir: Path, overwrite: bool, dry_run: bool, preset_name: str | None, device: str,
+    json_path: Path | None, model: str | None, format: str | None, bit_depth: str | None, highs: str | None, reconstruction: str | None,
+) -> None:
+    """Separate what a picture shows from all the rest.
+
+    IN are files and folders. Each clip gets a folder DIR/<subfolders>/<clip stem> with on-screen.wav, off-screen.wav and the clip
+    itself with the on-screen sound, its picture untouched. The two stems add up to the source. What is there already is skipped.
+
+    \b
+    Examples:
+      avsep separate talk.mp4 -o stems
+      avsep separate footage/ -o stems --preset interview --json report.json
+      avsep separate footage/ -o stems --format flac --bit-depth 24 --overwrite
+      avsep separate footage/ -o stems --dry-run
+    """
+    given = {"model": model, "format": format, "bit_depth": bit_depth, "highs": highs, "reconstruction": reconstruction}
+    base = load(preset_name) if preset_name else Preset()
+    preset = from_dict(Preset, dataclasses.asdict(base) | {key: value for key, value in given.items() if value is not None})
+    request = Request(inputs, output_dir, overwrite, dry_run, json_path)
+    run_clips(talk, request, preset.model, *_task(preset, device))
+
+
+def _task(preset: Preset, device: str) -> tuple[Expected, Handle]:
+    """What is expected of a clip and how it is made; PyTorch and the model are loaded for the first clip that needs them."""
+
+    @functools.cache
+    def model() -> "Separator":
+        from avsep_plugin.models import zoo
+
+        return zoo.load(preset.model, "separate", options.find_device(device))
+
+    @functools.cache
+    def how() -> "SeparateFileOptions":
+        from avsep_plugin.files import SeparateFileOptions
+
+        return SeparateFileOptions(preset.bit_depth, preset.format, preset.highs, preset.reconstruction)
+
+    def expected(job: Job) -> Mapping[str, Path]:
+        from avsep_plugin.files import separation_outputs
+
+        return separation_outputs(job.source, job.out_dir, how())
+
+    def handle(job: Job, progress: Callable[[float], None]) -> Result:
+        from avsep_plugin.files import separate_file
+
+        return separate_file(job.source, job.out_dir, model(), how(), progress)
+
+    return expected, handle

@@ -1,0 +1,192 @@
+"""`avsep prepare`, `avsep train` and `avsep evaluate`: thin; the work is in avsep_plugin.training, which is reached by name only."""
+
+import dataclasses
+import importlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from avsep_plugin.preset import Preset
+
+from . import options
+from .console import Talk
+
+
+def _training(module: str) -> Any:
+    """A module of avsep_plugin.training; loaded when a command runs, so that help stays quick."""
+    return importlib.import_module(f"avsep_plugin.training.{module}")
+
+
+def _recipe(default: str) -> Callable[[Any], Any]:
+    return click.option("--recipe", default=default, metavar="NAME|PATH", show_default=True, help="Recipe: model, data and optimiser.")
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=options.FOLDER, metavar="FOLDER...")
+@options.output_dir("SHARDS", "Folder for the shards.")
+@_recipe("mini-separate")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files whose <folder>/<path> matches; may be repeated.")
+@click.option("--only", multiple=True, metavar="PATTERN", help="Take only files whose <folder>/<path> matches; may be repeated.")
+@click.option("--speaker-pattern", default="", metavar="REGEX", help="Its first group in a file's name says who is seen.")
+@click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Files decoded at the same time.")
+@options.json_report
+@options.talking
+@click.pass_obj
+def prepare(
+    talk: Talk, folders: tuple[Path, ...], output_dir: Path, recipe: str, exclude: tuple[str, ...], only: tuple[str, ...],
+    speaker_pattern: str, jobs: int, json_path: Path | None,
+) -> None:  # fmt: skip
+    """Decode footage into shards for training.
+
+    Each FOLDER is a corpus, known by its name. A run that was stopped goes on where it was; what is skipped is told, and why.
+
+    \b
+    Examples:
+      avsep prepare footage/interviews footage/noise -o shards
+      avsep prepare footage/grid -o shards --exclude 'grid/s30*' --speaker-pattern '(s[0-9]+)'
+    """
+    model = _training("recipe").load_recipe(recipe).model
+    with talk.count("files") as progress:
+        done = _training("prepare").prepare(
+            folders, output_dir, model, exclude=exclude, only=only or None, speaker_pattern=speaker_pattern, jobs=jobs, progress=progress
+        )
+    for source, reason in done.skipped.items():
+        talk.warn(f"{source}: skipped, {reason}")
+    talk.say(f"{done.stored} files are in {output_dir} ({done.already} were before), {len(done.skipped)} skipped")
+    if json_path is not None:
+        options.give_json(json.dumps(dataclasses.asdict(done), indent=2) + "\n", json_path)
+
+
+@click.group()
+def train() -> None:
+    """Train the networks on prepared shards."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What both trainings are told."""
+
+    shards: tuple[Path, ...]
+    recipe: str
+    output_dir: Path
+    validation: tuple[Path, ...]
+    steps: int | None
+    precision: str
+    device: str
+
+
+def _run_options(default_recipe: str) -> Callable[[Any], Any]:
+    return options.stacked(
+        click.argument("shards", nargs=-1, required=True, type=options.FOLDER, metavar="SHARDS..."),
+        options.output_dir("RUN", "Folder for checkpoints and the log; a run that is in it goes on exactly where it was."),
+        _recipe(default_recipe),
+        click.option("--validation", multiple=True, type=options.FOLDER, metavar="SHARDS", help="Held-out shards; may be repeated."),
+        click.option("--steps", type=click.IntRange(1), help="Number of steps, instead of the recipe's."),
+        click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", help="auto (default): bf16 on cuda."),
+        options.device,
+        options.talking,
+    )
+
+
+@train.command("align")
+@_run_options("mini-align")
+@click.pass_obj
+def train_align(
+    talk: Talk, shards: tuple[Path, ...], output_dir: Path, recipe: str, validation: tuple[Path, ...], steps: int | None, precision: str,
+    device: str,
+) -> None:  # fmt: skip
+    """Train the pretext task: are sound and picture in sync?
+
+    \b
+    Examples:
+      avsep train align shards -o runs/align
+      avsep train align shards -o runs/align --recipe mine.toml --steps 20000 --device cuda
+    """
+    _train(talk, Run(shards, recipe, output_dir, validation, steps, precision, device), None)
+
+
+@train.command("separate")
+@_run_options("mini-separate")
+@click.option("--from", "start_from", type=click.Path(path_type=Path), metavar="ALIGNED", help="Start from the weights of this checkpoint.")
+@click.pass_obj
+def train_separate(
+    talk: Talk, shards: tuple[Path, ...], output_dir: Path, recipe: str, validation: tuple[Path, ...], steps: int | None, precision: str,
+    device: str, start_from: Path | None,
+) -> None:  # fmt: skip
+    """Train the separator, and its features with it, on mixtures of two clips.
+
+    \b
+    Examples:
+      avsep train separate shards -o runs/separate --from runs/align/model.safetensors
+      avsep train separate studio -o runs/studio --from runs/separate/model.safetensors --steps 2000
+    """
+    _train(talk, Run(shards, recipe, output_dir, validation, steps, precision, device), start_from)
+
+
+def _train(talk: Talk, run: Run, start_from: Path | None) -> None:
+    plan = _training("recipe").load_recipe(run.recipe, run.steps)
+    device = options.find_device(run.device)
+    bf16 = run.precision == "bf16" or (run.precision == "auto" and device.startswith("cuda"))
+    with talk.count("steps") as bar:
+        made = _training("trainer").train(
+            plan, run.shards, run.output_dir, start_from=start_from, validation=run.validation, device=device,
+            precision="bf16-mixed" if bf16 else "32-true", progress=lambda step, steps, _figures: bar(step, steps),
+        )  # fmt: skip
+    talk.say(f"done: {made}")
+
+
+EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize"}
+"""What is evaluated -> name of the table."""
+
+
+@click.command()
+@click.argument("data", required=False, type=options.FOLDER, metavar="[DATA]")
+@options.output_dir("DIR", "Folder for the tables.")
+@click.option("--task", type=click.Choice(list(EVALUATED)), default="separate", show_default=True, help="What is evaluated.")
+@options.model
+@click.option("--twin", metavar="PATH", help="separate: checkpoint of the audio-only twin, for the row `pit`.")
+@click.option("--lists", multiple=True, metavar="NAME", help="separate: lists of mixtures; may be repeated.  [default: all]")
+@click.option("--rows", multiple=True, metavar="NAME", help="separate: rows of the table; may be repeated.  [default: all]")
+@click.option("--limit", type=click.IntRange(1), help="So many mixtures of each list, clips or scenes.  [default: all]")
+@options.device
+@options.json_report
+@options.talking
+@click.pass_obj
+def evaluate(
+    talk: Talk, data: Path | None, output_dir: Path, task: str, model: str | None, twin: str | None, lists: tuple[str, ...],
+    rows: tuple[str, ...], limit: int | None, device: str, json_path: Path | None,
+) -> None:  # fmt: skip
+    """Measure a model on fixed lists of mixtures of the clips in DATA.
+
+    Writes the table as .md and .json into DIR and prints it. `--task localize` renders its own scenes and needs no DATA.
+
+    \b
+    Examples:
+      avsep evaluate data -o evaluation
+      avsep evaluate data -o evaluation --model runs/separate/model.safetensors --limit 20
+      avsep evaluate data -o evaluation --task align
+      avsep evaluate -o evaluation --task localize
+    """
+    if data is None and task != "localize":
+        raise click.UsageError(f"--task {task} needs the folder DATA.")
+    from avsep_plugin.models import zoo
+
+    network = zoo.load(model or Preset.model, "separate" if task == "separate" else "align", options.find_device(device))
+    with talk.count("done") as bar:
+        if task == "localize":
+            _training("evaluate_localize").evaluate_localize(network, output_dir, **({"scenes": limit} if limit else {}), progress=bar)
+        elif task == "align":
+            _training("evaluate_align").evaluate_align(data, network, output_dir, limit=limit, progress=bar)
+        else:
+            judge = _training("evaluate")
+            models = judge.Models(network, zoo.load(twin, "separate", options.find_device(device)) if twin else None)
+            judge.evaluate(data, models, output_dir, lists or judge.LISTS, rows or judge.ROWS, limit, bar)
+    table = output_dir / EVALUATED[task]
+    if json_path != Path("-"):
+        click.echo(table.with_suffix(".md").read_text(encoding="utf-8"), nl=False)
+    if json_path is not None:
+        options.give_json(table.with_suffix(".json").read_text(encoding="utf-8"), json_path)

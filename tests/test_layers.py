@@ -1,0 +1,151 @@
+"""Who may import what (docs: the layers of the house). Read from the syntax tree: an import inside a function counts as well."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = {"avsep_plugin": (), "cli": ("cli",), "presets": ("presets",), "training": ("training",)}
+
+VALUES = {"errors", "clip", "config", "atomic"}
+MACHINERY = {"dsp", "media", "models", "scenes", "draw", "feed", "pipeline", "footage", "files", "effect"}
+LIBRARY = VALUES | MACHINERY | {"preset", "discover", "batch", "demo"}
+OURS = {
+    "errors": set(),
+    "atomic": {"errors"},
+    "clip": {"errors"},
+    "config": {"errors"},
+    "preset": {"errors", "config", "presets"},
+    "discover": {"errors"},
+    "media": VALUES,
+    "dsp": VALUES,
+    "models": VALUES | {"dsp"},
+    "draw": VALUES,
+    "scenes": VALUES | {"dsp", "media"},
+    "feed": VALUES | {"dsp"},
+    "pipeline": VALUES | {"dsp", "models", "feed"},
+    "footage": VALUES | {"media", "dsp", "pipeline"},
+    "effect": VALUES | {"pipeline", "footage", "media"},
+    "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage"},
+    "batch": {"errors", "atomic", "discover", "files"},
+    "demo": VALUES | {"dsp", "media", "models", "scenes", "files"},
+    "cli": LIBRARY,
+    "training": LIBRARY,
+    "presets": set(),
+}
+"""Layer -> the other layers of ours that it may import."""
+
+ONLY_IN = {
+    "click": {"cli"},
+    "rich": {"cli"},
+    "av": {"media", "scenes"},
+    "ffmpeg": {"media"},
+    "imageio_ffmpeg": {"media"},
+    "torchaudio": {"dsp.resample"},
+    "torch": {"dsp", "models", "scenes", "feed", "pipeline", "footage", "effect", "files", "demo", "training", "cli.options"},
+    "safetensors": {"models", "training"},
+    "pedalboard": {"effect"},
+    "lightning": {"training"},
+    "lightning_fabric": {"training"},
+    "webdataset": {"training"},
+}
+"""Library -> the only layers or modules that may import it."""
+
+
+def _modules() -> dict[str, ast.Module]:
+    """Name below avsep_plugin -> syntax tree; a package goes by its own name."""
+    modules = {}
+    for folder, prefix in FOLDERS.items():
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            parts = (*prefix, *path.relative_to(ROOT / folder).with_suffix("").parts)
+            modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = ast.parse(path.read_text(encoding="utf-8"))
+    return modules
+
+
+MODULES = _modules()
+
+
+def _imports(name: str) -> Iterator[str]:
+    """Full dotted names of what a module imports."""
+    for node in ast.walk(MODULES[name]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level:
+            yield f"avsep_plugin.{name.partition('.')[0]}"  # a sibling
+        elif isinstance(node, ast.ImportFrom) and node.module == "avsep_plugin":
+            yield from (f"avsep_plugin.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def _layer(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def test_every_module_belongs_to_a_layer() -> None:
+    assert sorted({_layer(name) for name in MODULES if name} - set(OURS)) == []
+
+
+@pytest.mark.parametrize("layer", OURS)
+def test_a_layer_imports_only_the_layers_below_it(layer: str) -> None:
+    allowed = OURS[layer] | {layer}
+    wrong = [
+        f"{name} imports {imported}"
+        for name in MODULES
+        if _layer(name) == layer
+        for imported in _imports(name)
+        if imported.startswith("avsep_plugin.") and imported.split(".")[1] not in allowed
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("library", ONLY_IN)
+def test_a_library_is_imported_only_where_it_belongs(library: str) -> None:
+    importers = {name for name in MODULES if any(imported.partition(".")[0] == library for imported in _imports(name))}
+    assert [name for name in sorted(importers) if not {name, _layer(name)} & ONLY_IN[library]] == []
+
+
+def test_relative_imports_are_for_siblings_of_cli_and_training() -> None:
+    relative = {
+        name: node.level
+        for name, tree in MODULES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.level
+    }
+    assert {name: level for name, level in relative.items() if _layer(name) not in {"cli", "training"} or level > 1} == {}
+
+
+def test_siblings_of_cli_and_training_are_not_imported_by_their_installed_name() -> None:
+    assert [name for name in MODULES for imported in _imports(name) if imported.startswith(f"avsep_plugin.{_layer(name)}.")
+            and _layer(name) in {"cli", "training"}] == []  # fmt: skip
+
+
+def test_the_networks_touch_no_paths_outside_checkpoints() -> None:
+    allowed = {"models.zoo", "models.checkpoint"}
+    touching = {name for name in MODULES if _layer(name) == "models" and {"pathlib", "os", "io"} & set(_imports(name))}
+    assert sorted(touching - allowed) == []
+
+
+def test_arrays_become_tensors_where_files_meet_the_pipeline_only() -> None:
+    def makes_tensors(tree: ast.Module) -> bool:
+        return any(isinstance(node, ast.Attribute) and node.attr == "from_numpy" for node in ast.walk(tree))
+
+    allowed = {"files", "footage", "effect", "demo", "training"}
+    assert sorted({_layer(name) for name, tree in MODULES.items() if makes_tensors(tree)} - allowed) == []
+
+
+def test_the_library_prints_nothing() -> None:
+    def prints(tree: ast.Module) -> bool:
+        return any(isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print" for node in ast.walk(tree))
+
+    assert [name for name, tree in MODULES.items() if prints(tree)] == []
+
+
+def test_the_library_never_exits() -> None:
+    def exits(tree: ast.Module) -> bool:
+        attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == "exit"]
+        return any(isinstance(node.value, ast.Name) and node.value.id == "sys" for node in attributes)
+
+    assert [name for name, tree in MODULES.items() if exits(tree)] == []

@@ -1,0 +1,273 @@
+"""The evaluations: separation on lists of mixtures, alignment, localisation."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from avsep_plugin.clip import HeatMap
+from avsep_plugin.config import ModelConfig, PictureConfig, StftConfig, WindowConfig
+from avsep_plugin.errors import ConfigError
+from avsep_plugin.training import evaluate_align, localize_scenes
+from avsep_plugin.training.evaluate import Models, evaluate, fingerprint, whole_clip
+from avsep_plugin.training.evaluate_localize import LocalizeResults
+from avsep_plugin.training.evaluation_table import decibel
+from avsep_plugin.training.localize_hits import SceneHits, SoundingBox, centre_of_mass, covered_share, highest_cell, hits
+from avsep_plugin.training.mixtures import MixtureRow, Voice, write_list
+
+RATE = 8000
+CONFIG = ModelConfig(
+    sample_rate_hz=RATE,
+    picture=PictureConfig(frame_rate=Fraction(25), stored_size=8, crop_size=8),
+    stft=StftConfig(256, 64, 256),
+    window=WindowConfig(hop_frames=12, context_frames=4, fixed=False),
+)
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+class BrightnessMask(nn.Module):
+    """A separator that reads the picture: a bright one keeps the low half of the band on screen, a dark one the high half."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config = CONFIG
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.calls = 0
+
+    def masks(self, frames: Tensor, audio: Tensor) -> Tensor:
+        self.calls += 1
+        bright = frames.float().mean() > 150
+        low = (torch.arange(CONFIG.stft.bins) < CONFIG.stft.bins // 2).float()
+        mask = low if bright else 1 - low
+        return mask[None, :, None].expand(1, -1, CONFIG.stft.frame_count(audio.shape[-1]))
+
+
+def tone(frequency_hz: float, seconds: float = 1.0) -> np.ndarray:
+    return (9000 * np.sin(2 * np.pi * frequency_hz * np.arange(round(seconds * RATE)) / RATE)).astype(np.int16)
+
+
+def write_clip(path: Path, sound: np.ndarray, brightness: int) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with av.open(path, "w") as container:
+        picture = container.add_stream("rawvideo", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 16, 16, "rgb24"
+        track = container.add_stream("pcm_s16le", rate=RATE, layout="mono")
+        for _ in range(25 * len(sound) // RATE):
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(np.full((16, 16, 3), brightness, np.uint8), format="rgb24")))
+        samples = av.AudioFrame.from_ndarray(sound[None], format="s16", layout="mono")
+        samples.sample_rate = RATE
+        container.mux(track.encode(samples))
+        for stream in (picture, track):
+            container.mux(stream.encode())
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Three people: a low, bright one, a high, dark one, and a dark third; and a high noise."""
+    write_clip(tmp_path / "people/low.mov", tone(600), 250)
+    write_clip(tmp_path / "people/high.mov", tone(3000), 10)
+    write_clip(tmp_path / "people/third.mov", tone(1700), 10)
+    write_clip(tmp_path / "noise/high.mov", tone(3100), 10)
+    row = MixtureRow("pair", "people/low.mov", 0.0, "people/high.mov", 0.0, "people/third.mov", 1.0, 0.0, "L", "H", "T")
+    turned = replace(
+        row,
+        target=row.interferer,
+        interferer=row.target,
+        target_speaker="H",
+        interferer_speaker="L",
+        third="people/low.mov",
+        third_speaker="T",
+    )
+    write_list(tmp_path / "pair.tsv", [row, turned])
+    write_list(tmp_path / "noise.tsv", [replace(row, kind="noise", interferer="noise/high.mov", interferer_speaker="Hiss")])
+    return tmp_path
+
+
+@pytest.fixture
+def run(data: Path, tmp_path: Path) -> Callable[..., object]:
+    def start(model: nn.Module, name: str = "pair", **options: object) -> object:
+        return evaluate(data, Models(model, **({"twin": options.pop("twin")} if "twin" in options else {})), tmp_path / "out",
+                        lists=[str(data / f"{name}.tsv")], **options)  # fmt: skip
+
+    return start
+
+
+def test_the_own_picture_gives_the_own_voice(run: Callable[..., object]) -> None:
+    results = run(BrightnessMask(), rows=["own"])
+    assert results.mean("pair", "own", "si_sdr_improvement").value > 15
+    assert results.mean("pair", "own", "right_voice").value == 100
+
+
+def test_the_interferers_picture_gives_the_other_voice(run: Callable[..., object]) -> None:
+    results = run(BrightnessMask(), rows=["own", "interferer"])
+    assert results.mean("pair", "interferer", "right_voice").value == 0
+    assert results.own_above("pair", "interferer").value > 30
+
+
+def test_the_unchanged_mixture_improves_nothing(run: Callable[..., object]) -> None:
+    results = run(BrightnessMask(), rows=["mixture"])
+    assert results.mean("pair", "mixture", "si_sdr_improvement").value == 0
+
+
+def test_the_oracle_parts_tones(run: Callable[..., object]) -> None:
+    assert run(BrightnessMask(), rows=["oracle"]).mean("pair", "oracle", "si_sdr_improvement").value > 30
+
+
+def test_the_twin_is_given_the_better_assignment(run: Callable[..., object]) -> None:
+    # It sees the same grey for every mixture, so it is right for one of the two rows by itself, and for both by assignment.
+    results = run(BrightnessMask(), rows=["pit"], twin=BrightnessMask())
+    assert results.mean("pair", "pit", "right_voice").value == 100
+
+
+def test_a_noise_has_no_picture_to_try(run: Callable[..., object]) -> None:
+    results = run(BrightnessMask(), name="noise")
+    assert results.of("noise", "interferer") == []
+    assert len(results.of("noise", "own")) == 1
+
+
+def test_a_second_run_takes_over_what_is_done(run: Callable[..., object]) -> None:
+    first = run(BrightnessMask(), rows=["mixture", "own"])
+    again = BrightnessMask()
+    assert run(again, rows=["mixture", "own"]).records == first.records
+    assert again.calls == 0
+
+
+def test_a_line_cut_short_is_done_again(run: Callable[..., object], tmp_path: Path) -> None:
+    first = run(BrightnessMask(), rows=["own"])
+    journal = tmp_path / "out" / "mixtures.jsonl"
+    journal.write_bytes(journal.read_bytes()[:-20])
+    assert run(BrightnessMask(), rows=["own"]).records == first.records
+    assert all(json.loads(line) for line in journal.read_text().splitlines() if line.endswith("}"))
+
+
+def test_other_weights_are_evaluated_anew(run: Callable[..., object]) -> None:
+    run(BrightnessMask(), rows=["own"])
+    other = BrightnessMask()
+    nn.init.ones_(other.weight)
+    run(other, rows=["own"])
+    assert other.calls > 0
+
+
+def test_a_limit_takes_so_many_of_each_list(run: Callable[..., object]) -> None:
+    assert len(run(BrightnessMask(), rows=["mixture"], limit=1).records) == 1
+
+
+def test_progress_counts_to_the_end(run: Callable[..., object]) -> None:
+    seen: list[tuple[int, int]] = []
+    run(BrightnessMask(), rows=["mixture", "own"], progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(i, 4) for i in range(1, 5)]
+
+
+def test_an_unknown_row_is_an_error(run: Callable[..., object]) -> None:
+    with pytest.raises(ConfigError, match="Unknown row 'ours'"):
+        run(BrightnessMask(), rows=["ours"])
+
+
+def test_table_and_figures_are_written(run: Callable[..., object], tmp_path: Path) -> None:
+    run(BrightnessMask(), rows=["mixture", "own", "third"])
+    table = (tmp_path / "out" / "evaluation.md").read_text()
+    assert "| ours, own picture | +" in table
+    assert "than a third person's" in table
+    figures = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+    assert figures["means"]["pair"]["own"]["sdr"]["n"] == 2
+    assert len(figures["mixtures"]) == 6
+
+
+def test_the_twin_hears_a_clip_in_one_window() -> None:
+    model = BrightnessMask()
+    longer = whole_clip(model, 3.0)
+    assert longer.config.window.hop_frames >= 75
+    assert model.config.window.hop_frames == 12
+    assert fingerprint(longer) != fingerprint(model)
+
+
+def test_a_figure_that_does_not_exist_is_not_printed() -> None:
+    assert (decibel(80.0), decibel(3.14)) == ("∞", "3.1")
+
+
+def clip_voices() -> list[Voice]:
+    return [Voice(f"{speaker}{i}", speaker, np.ones(RATE, np.float32), RATE) for speaker in "AB" for i in range(2)]
+
+
+def test_a_shifted_trial_has_its_mirror_image() -> None:
+    trials = [t for t in evaluate_align.make_trials("c", clip_voices(), 0.4, random.Random(0)) if t.kind == "shift"]
+    assert len(trials) == 8
+    assert all((a.picture, a.other) == (b.other, b.picture) for a, b in zip(trials[::2], trials[1::2], strict=True))
+    assert {trial.duration_seconds for trial in trials} == {0.6}
+
+
+def test_the_other_clip_is_of_the_same_person() -> None:
+    for trial in evaluate_align.make_trials("c", clip_voices(), 0.4, random.Random(0)):
+        assert trial.picture.clip[0] == trial.other.clip[0] == trial.speaker
+
+
+def test_clips_too_short_for_the_shift_give_no_shifted_trial() -> None:
+    assert {trial.kind for trial in evaluate_align.make_trials("c", clip_voices(), 0.9, random.Random(0))} == {"other"}
+
+
+def test_saying_the_same_of_everything_is_chance() -> None:
+    trial = next(evaluate_align.make_trials("c", clip_voices(), 0.4, random.Random(0)))
+    results = evaluate_align.AlignResults([evaluate_align.Verdict(trial, 1.0, 1.0)])
+    assert results.accuracy("c", "shift").value == 50
+    assert results.preference("c", "shift").value == 0
+
+
+def test_the_highest_cell_is_given_by_its_centre() -> None:
+    values = np.zeros((2, 4), np.float32)
+    values[1, 3] = 1.0
+    assert highest_cell(values, WHOLE) == pytest.approx((0.875, 0.75))
+    assert highest_cell(values, (0.5, 0.0, 0.4, 1.0)) == pytest.approx((0.85, 0.75))
+
+
+def test_the_centre_of_mass_leaves_out_what_speaks_against() -> None:
+    values = np.array([[1.0, -50.0, 1.0]], np.float32)
+    assert centre_of_mass(values, WHOLE) == pytest.approx((0.5, 0.5))
+
+
+def test_a_map_without_positive_evidence_has_no_point() -> None:
+    values = -np.ones((3, 3), np.float32)
+    assert highest_cell(values, WHOLE) is None
+    assert centre_of_mass(values, WHOLE) is None
+
+
+def test_boxes_that_overlap_are_counted_once() -> None:
+    boxes = [SoundingBox(0, 1, (0.0, 0.0, 0.5, 1.0)), SoundingBox(0, 1, (0.25, 0.0, 0.5, 1.0))]
+    assert covered_share(boxes, WHOLE) == pytest.approx(0.75, abs=0.02)
+
+
+def test_only_the_time_in_which_something_sounds_counts() -> None:
+    values = np.zeros((4, 1, 2), np.float32)
+    values[:, 0, 0] = 1.0
+    heat_map = HeatMap(values, Fraction(1))
+    found = hits("k", 0, heat_map, [SoundingBox(0, 1, (0.0, 0.0, 0.5, 1.0)), SoundingBox(1, 2, (0.5, 0.0, 0.5, 1.0))])
+    assert found == SceneHits("k", 0, 0.5, 0.5, 0.5, 0.5, cells=2)
+
+
+def test_a_silent_scene_gives_no_figure() -> None:
+    assert hits("k", 0, HeatMap(np.zeros((4, 1, 2), np.float32), Fraction(1)), []) is None
+
+
+def test_the_mean_over_scenes_counts_every_scene_alike() -> None:
+    scenes = [SceneHits("k", 0, 1.0, 1.0, 0.1, 0.0, cells=1), SceneHits("k", 1, 0.0, 1.0, 0.1, 0.0, cells=99)]
+    assert LocalizeResults(scenes).mean("k", "highest").value == 50
+
+
+@pytest.mark.parametrize("kind", list(localize_scenes.SCENES))
+def test_scenes_of_one_seed_are_the_same_and_of_two_differ(kind: str) -> None:
+    make = localize_scenes.SCENES[kind]
+    assert make(3) == make(3)
+    assert make(3) != make(4)
+    assert make(3).split == "test"
+
+
+def test_of_two_faces_one_talks() -> None:
+    for seed in range(5):
+        assert sorted(face.speaks for face in localize_scenes.talker_and_listener(seed).on_screen) == [False, True]

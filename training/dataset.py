@@ -1,0 +1,188 @@
+"""shards -> batches. Batch number n is a function of the seed and n alone, so that a resumed run sees what it would have seen."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from avsep_plugin.config import ModelConfig
+from avsep_plugin.errors import DataError
+from avsep_plugin.training.recipe import DataConfig, Recipe
+from avsep_plugin.training.shards import INT16_SCALE, Segment, Shards
+
+Random = np.random.Generator
+Audio = npt.NDArray[np.float32]
+
+_QUIET_RMS = 3e-3
+_TRIES = 8
+
+
+@dataclass(frozen=True)
+class AlignBatch:
+    """frames [B, T, c, c, C] uint8; the sound that belongs to them and one that does not, each [B, 2, N] float32."""
+
+    frames: Tensor
+    aligned: Tensor
+    shifted: Tensor
+
+
+@dataclass(frozen=True)
+class MixBatch:
+    """frames [B, T, c, c, C] uint8; on-screen sound [B, 2, N] and R off-screen sounds for each [B, R, 2, N] float32."""
+
+    frames: Tensor
+    on: Tensor
+    off: Tensor
+
+
+class Batches:
+    """Draws batches from one or more folders of shards, which must be stored alike.
+
+    Raises DataError where a corpus that the recipe names is not there, or nothing has a picture.
+    """
+
+    def __init__(self, shards: list[Shards], recipe: Recipe) -> None:
+        self.recipe, self.data, self.model = recipe, recipe.data, recipe.model
+        self.homes: dict[str, Shards] = {}
+        self.corpora: dict[str, list[Segment]] = defaultdict(list)
+        for home in shards:
+            _check_store(home, self.model)
+            for segment in home.segments:
+                self.homes[segment.key] = home
+                self.corpora[segment.corpus].append(segment)
+        self.seen = {name: [s for s in segments if s.frames is not None] for name, segments in self.corpora.items()}
+        self.clip_shares = _shares(self.data.corpora or {n: float(len(s)) for n, s in self.seen.items() if s}, self.seen, "pictures")
+        others = {name: share for name, share in self.data.interferers.items() if name != "same"}
+        _shares(others, self.corpora, "sounds")
+        self.samples = self.model.window_samples(self.data.window_frames)
+
+    def align(self, step: int, size: int) -> AlignBatch:
+        """One batch of the pretext task."""
+        random = np.random.default_rng((self.recipe.seed, step))
+        items = [self._align_item(random) for _ in range(size)]
+        return AlignBatch(*(torch.from_numpy(np.stack(parts)) for parts in zip(*items, strict=True)))
+
+    def mix(self, step: int, size: int) -> MixBatch:
+        """One batch of mix-and-separate."""
+        random = np.random.default_rng((self.recipe.seed, step))
+        items = [self._mix_item(random) for _ in range(size)]
+        return MixBatch(*(torch.from_numpy(np.stack(parts)) for parts in zip(*items, strict=True)))
+
+    def _align_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, Audio]:
+        corpus = _draw(random, self.clip_shares)
+        clip = self._pick(random, self.seen[corpus])
+        speed = self._speed(random)
+        start, other_start = self._shifted_starts(random, clip, speed)
+        frames, aligned = self._frames(random, clip, start, speed), self._sound(clip, start, speed)
+        if self.data.negatives == "other" or other_start is None or (self.data.negatives == "both" and random.random() < 0.5):
+            other = self._pick(random, self.seen[corpus], unlike=clip)
+            return frames, aligned, self._sound(other, self._start(random, other, speed), speed)
+        return frames, aligned, self._sound(clip, other_start, speed)
+
+    def _mix_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, Audio]:
+        clip = self._pick(random, self.seen[_draw(random, self.clip_shares)])
+        speed = self._speed(random)
+        start = self._start(random, clip, speed)
+        on = self._sound(clip, start, speed)
+        off = np.stack([self._interferer(random, clip, on) for _ in range(self.data.mixtures_per_clip)])
+        return self._frames(random, clip, start, speed), on, off
+
+    def _interferer(self, random: Random, clip: Segment, on: Audio) -> Audio:
+        """An off-screen sound at a random level against the on-screen one."""
+        kind = _draw(random, self.data.interferers)
+        pool = self.corpora[clip.corpus if kind == "same" else kind]
+        sound = np.zeros_like(on)
+        for _ in range(_TRIES):
+            other = self._pick(random, pool, unlike=clip)
+            speed = self._speed(random)
+            sound = self._sound(other, self._start(random, other, speed), speed)
+            if _rms(sound) > _QUIET_RMS:
+                break
+        level = 10 ** (random.uniform(-self.data.level_db, self.data.level_db) / 20)
+        return np.asarray(sound * (level * _rms(on) / max(_rms(sound), 1e-6)), np.float32)
+
+    def _pick(self, random: Random, pool: list[Segment], unlike: Segment | None = None) -> Segment:
+        for _ in range(_TRIES):
+            clip = pool[int(random.integers(len(pool)))]
+            if unlike is None or (clip.source != unlike.source and (not clip.speaker or clip.speaker != unlike.speaker)):
+                return clip
+        return clip
+
+    def _speed(self, random: Random) -> float:
+        return float(1 + random.uniform(-self.data.speed, self.data.speed))
+
+    def _slack(self, clip: Segment, speed: float) -> int:
+        """Frames by which the clip is longer than the window."""
+        frames = int(clip.audio.shape[1] / self._samples_per_frame)
+        return max(frames - int(np.ceil(self.data.window_frames * speed)), 0)
+
+    @property
+    def _samples_per_frame(self) -> float:
+        return float(self.model.sample_rate_hz / self.model.picture.frame_rate)
+
+    def _start(self, random: Random, clip: Segment, speed: float) -> int:
+        return int(random.integers(self._slack(clip, speed) + 1))
+
+    def _shifted_starts(self, random: Random, clip: Segment, speed: float) -> tuple[int, int | None]:
+        """Start frames of the picture and of the shifted sound; None where the clip is too short for the least shift."""
+        low, high = (round(float(seconds * self.model.picture.frame_rate)) for seconds in self.data.shift_seconds)
+        slack = self._slack(clip, speed)
+        if slack < low:
+            return self._start(random, clip, speed), None
+        first = int(random.integers(slack - low + 1))
+        second = int(random.integers(first + low, min(first + high, slack) + 1))
+        return (first, second) if random.random() < 0.5 else (second, first)
+
+    def _frames(self, random: Random, clip: Segment, start: int, speed: float) -> npt.NDArray[np.uint8]:
+        """Window of pictures with one random crop, flip and brightness for all of them."""
+        stored = self.homes[clip.key].frames(clip)
+        index = np.minimum(start + np.rint(np.arange(self.data.window_frames) * speed).astype(int), len(stored) - 1)
+        size = self.model.picture.crop_size
+        top, left = random.integers(self.model.picture.stored_size - size + 1, size=2)
+        frames = stored[index, top : top + size, left : left + size]
+        if self.data.flip and random.random() < 0.5:
+            frames = frames[:, :, ::-1]
+        if self.data.brightness:
+            gain = 2 ** random.uniform(-self.data.brightness, self.data.brightness)
+            offset = 128 * random.uniform(-self.data.brightness, self.data.brightness)
+            table = np.clip((np.arange(256) - 128) * gain + 128 + offset, 0, 255).astype(np.uint8)
+            frames = table[frames]
+        return np.ascontiguousarray(frames)
+
+    def _sound(self, clip: Segment, start: int, speed: float) -> Audio:
+        """Window of sound [2, N] from a start frame on; silence where the clip has ended."""
+        stored = self.homes[clip.key].audio(clip)
+        first = round(start * self._samples_per_frame)
+        piece = stored[:, first : first + int(np.ceil(self.samples * speed)) + 1].astype(np.float32) / INT16_SCALE
+        if speed != 1.0:
+            places = np.arange(self.samples) * speed
+            piece = np.stack([np.interp(places, np.arange(piece.shape[1]), channel, right=0.0) for channel in piece]).astype(np.float32)
+        piece = piece[:, : self.samples]
+        return np.pad(piece, ((0, 0), (0, self.samples - piece.shape[1])))
+
+
+def _check_store(home: Shards, model: ModelConfig) -> None:
+    store = home.store
+    if (store.sample_rate_hz, store.picture) != (model.sample_rate_hz, model.picture):
+        raise DataError(f"{home.folder} was prepared for other rates or picture sizes than model '{model.name}' has; prepare it again.")
+
+
+def _shares(shares: dict[str, float], pools: dict[str, Any], what: str) -> dict[str, float]:
+    for name in shares:
+        if not pools.get(name):
+            raise DataError(f"The recipe draws {what} from corpus '{name}', of which the shards have none; they have {', '.join(pools)}.")
+    return shares
+
+
+def _draw(random: Random, shares: dict[str, float]) -> str:
+    names = list(shares)
+    weights = np.array([shares[name] for name in names])
+    return names[int(random.choice(len(names), p=weights / weights.sum()))]
+
+
+def _rms(sound: Audio) -> float:
+    return float(np.sqrt(np.mean(np.square(sound))))

@@ -1,0 +1,110 @@
+"""What a step is judged by: the pretext task's cross-entropy, and the separator's two losses (spec 1.4, 2.5)."""
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from avsep_plugin.dsp.levels import decibels, set_rms, si_sdr
+from avsep_plugin.dsp.stft import analyse, synthesise
+from avsep_plugin.models.fused import Aligner
+from avsep_plugin.models.separator import Separator, Spectrum
+from avsep_plugin.training.dataset import AlignBatch, MixBatch
+
+
+class Objective(nn.Module):
+    """A model and what it is judged by, as one module, so that precision and data-parallel wrappers see one forward call."""
+
+    def __init__(self, model: Aligner | Separator, kind: Literal["align", "si_sdr", "l1"]) -> None:
+        super().__init__()
+        self.model, self.kind = model, kind
+
+    def forward(self, batch: AlignBatch | MixBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        """(loss, figures to log) of one batch."""
+        if isinstance(batch, AlignBatch):
+            assert isinstance(self.model, Aligner)
+            return align_loss(self.model, batch)
+        assert isinstance(self.model, Separator)
+        return separate_loss(self.model, batch, self.kind)
+
+
+def align_loss(model: Aligner, batch: AlignBatch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Cross-entropy over aligned and shifted sound; the pictures are looked at once for both. Returns (loss, figures to log)."""
+    video = model.fused.see(batch.frames)
+    logits = []
+    for audio in (batch.aligned, batch.shifted):
+        rms = model.config.input_rms
+        audio = audio if rms is None else set_rms(audio, rms)[0]
+        logits.append(model.joint(model.fused.fuse(video, audio).last).logits)
+    both = torch.cat(logits)
+    labels = torch.cat([torch.ones_like(logits[0]), torch.zeros_like(logits[1])])
+    loss = functional.binary_cross_entropy_with_logits(both, labels)
+    right = ((both > 0) == (labels > 0)).float().mean()
+    better = (logits[0] > logits[1]).float().mean()
+    return loss, {"accuracy": right, "aligned_wins": better}
+
+
+def separate_loss(model: Separator, batch: MixBatch, kind: str) -> tuple[Tensor, dict[str, Tensor]]:
+    """Loss of a batch of mixtures, each picture with all its off-screen sounds. Returns (loss, figures to log)."""
+    rounds = batch.off.shape[1]
+    on = batch.on.repeat_interleave(rounds, dim=0)
+    off = batch.off.flatten(0, 1)
+    mixture = on + off
+    if model.config.input_rms is not None:
+        mixture, gain = set_rms(mixture, model.config.input_rms)
+        on, off = on * gain, off * gain
+    features = None
+    if model.config.separator.with_video:
+        video = model.fused.see(batch.frames).repeat_interleave(rounds, dim=0)
+        features = model.fused.fuse(video, mixture)
+    spectrum = model.mixture(mixture)
+    if kind == "l1":
+        return _l1(model, model.spectra(spectrum, features), on, off)
+    mask = torch.sigmoid(model.mask_logits(spectrum, features))
+    return _si_sdr_loss(model, mask, spectrum, on, off)
+
+
+def _mono(model: Separator, audio: Tensor) -> Tensor:
+    return audio.mean(dim=1) if model.config.separator.spectrogram_channel == "mean" else audio[:, 0]
+
+
+def _si_sdr_loss(model: Separator, mask: Tensor, spectrum: Tensor, on: Tensor, off: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """Negative SI-SDR of the masked mixture against the on-screen sound, and of the rest against the off-screen sound, averaged."""
+    stft = model.config.stft
+    estimate = synthesise(mask * spectrum, stft)
+    mixture = synthesise(spectrum, stft)
+    inner = slice(stft.hop_samples, estimate.shape[-1] - stft.hop_samples)
+    estimate, mixture = estimate[:, inner], mixture[:, inner]
+    on, off = (_mono(model, audio)[:, inner][:, : estimate.shape[-1]] for audio in (on, off))
+    straight = si_sdr(estimate, on, eps=1e-6) + si_sdr(mixture - estimate, off, eps=1e-6)
+    if not model.config.separator.with_video:
+        crossed = si_sdr(estimate, off, eps=1e-6) + si_sdr(mixture - estimate, on, eps=1e-6)
+        straight = torch.maximum(straight, crossed)
+    loss = -straight.clamp_max(60.0).mean() / 2
+    with torch.no_grad():
+        before, after = si_sdr(mixture, on), si_sdr(estimate, on)
+        right = (after > si_sdr(estimate, off)).float().mean()
+    return loss, {"si_sdr_improvement_db": (after - before).mean(), "right_voice": right}
+
+
+def _l1(model: Separator, heads: tuple[Spectrum, Spectrum], on: Tensor, off: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    """The paper's L1 on normalised spectrograms, phase weighted 0.01; the better assignment where there is no picture (PIT)."""
+    steps = heads[0].level_db.shape[-1]
+    targets = [_spectrum(analyse(_mono(model, audio), model.config.stft)[..., :steps]) for audio in (on, off)]
+
+    def distance(head: Spectrum, target: Spectrum) -> Tensor:
+        level = (model.normalise(head.level_db) - model.normalise(target.level_db)).abs().mean(dim=(1, 2))
+        phase = ((head.phase - target.phase) / math.pi).abs().mean(dim=(1, 2))
+        return level + 0.01 * phase
+
+    loss = distance(heads[0], targets[0]) + distance(heads[1], targets[1])
+    if not model.config.separator.with_video:
+        loss = torch.minimum(loss, distance(heads[0], targets[1]) + distance(heads[1], targets[0]))
+    mean = loss.mean()
+    return mean, {"spectrum_l1": mean.detach()}
+
+
+def _spectrum(stft: Tensor) -> Spectrum:
+    return Spectrum(decibels(stft.abs()), stft.angle())

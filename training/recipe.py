@@ -1,0 +1,86 @@
+"""What to train on, on what, and how: strict TOML recipes (`training/recipes/`)."""
+
+import tomllib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from avsep_plugin.config import ModelConfig, from_dict
+from avsep_plugin.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which clips make up a batch, and what is done to them."""
+
+    corpora: dict[str, float] = field(default_factory=dict)
+    """Share of on-screen clips from each folder that was prepared, by its name; empty = all clips alike."""
+    window_frames: int = 63
+    flip: bool = True
+    brightness: float = 0.0
+    """Gain 2^u and offset of the picture, u uniform in +-brightness."""
+    speed: float = 0.0
+    """Picture and sound of a clip are played (1 +- speed) times as fast."""
+    shift_seconds: tuple[float, float] = (2.17, 5.87)
+    """align: by how much the sound of a negative is shifted inside its clip."""
+    negatives: Literal["shift", "other", "both"] = "shift"
+    """align: shifted inside the clip, the sound of another clip, or either."""
+    interferers: dict[str, float] = field(default_factory=lambda: {"same": 1.0})
+    """separate: share of off-screen sounds from the clip's own corpus ("same": another clip, never the same known person) and from others."""
+    mixtures_per_clip: int = 1
+    level_db: float = 0.0
+    """separate: the off-screen sound is louder or softer than the on-screen one by up to this much."""
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Steps and step sizes; the defaults are those of the paper's separator (spec 2.6)."""
+
+    kind: Literal["sgd", "adam"] = "adam"
+    learning_rate: float = 1e-4
+    schedule: Literal["constant", "step", "cosine"] = "step"
+    """step: a tenth after every `step_size`; cosine: down to nothing at the last step."""
+    step_size: int = 120_000
+    warmup_steps: int = 0
+    steps: int = 160_000
+    batch_clips: int = 6
+    clip_norm: float = 10.0
+    l2: float = 1e-5
+    """On convolution and matrix weights, not on biases and batch norm."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A whole training run."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    loss: Literal["align", "si_sdr", "l1"] = "l1"
+    """align: cross-entropy of the pretext task; separate: negative SI-SDR of the masked mixture, or the paper's L1 on spectrograms."""
+    seed: int = 0
+
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(path.stem for path in RECIPES.glob("*.toml"))
+
+
+def load_recipe(name_or_path: str, steps: int | None = None) -> Recipe:
+    """A recipe by name or by the path of a TOML file; `steps` overrides its number of steps.
+
+    Raises ConfigError where there is none of that name or a key or value is wrong.
+    """
+    path = RECIPES / f"{name_or_path}.toml" if name_or_path in recipe_names() else Path(name_or_path)
+    if not path.is_file():
+        raise ConfigError(f"No recipe '{name_or_path}'; there are {', '.join(recipe_names())}, or give the path of a TOML file.")
+    try:
+        recipe = from_dict(Recipe, tomllib.loads(path.read_text()))
+    except tomllib.TOMLDecodeError as exc:
+        raise ConfigError(f"{path} is not TOML: {exc}") from exc
+    if (recipe.model.task == "align") != (recipe.loss == "align"):
+        raise ConfigError(f"{path}: loss '{recipe.loss}' does not go with task '{recipe.model.task}'.")
+    return recipe if steps is None else replace(recipe, optimizer=replace(recipe.optimizer, steps=steps))
