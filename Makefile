@@ -35,6 +35,7 @@ parity: $(READY)
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	    { echo "avsep needs Python 3.11 or later, '$(PYTHON)' is not; name one with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "setting up .venv; PyTorch is a large download, this takes some minutes the first time"
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@

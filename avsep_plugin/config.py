@@ -152,6 +152,7 @@ def to_dict(config: Any) -> dict[str, Any]:
 def from_dict(cls: type[T], values: Any, where: str = "") -> T:
     """Build a config from a plain dictionary, strictly.
 
+    Where a field may be None, "none" says so (TOML has no word for it).
     Raises ConfigError for an unknown key (naming the nearest) or a value of the wrong type.
     """
     if not isinstance(values, dict):
@@ -172,7 +173,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin is Literal and value in typing.get_args(hint):
         return value
     if origin in (types.UnionType, typing.Union):
-        if value is None and type(None) in typing.get_args(hint):
+        if value in (None, "none") and type(None) in typing.get_args(hint):
             return None
         return _convert(next(arg for arg in typing.get_args(hint) if arg is not type(None)), value, where)
     if origin is tuple and isinstance(value, list | tuple):

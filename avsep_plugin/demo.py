@@ -11,6 +11,7 @@ The scene's people and voices are of the test split: no model of this project ha
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -38,10 +39,12 @@ class Demonstration:
     files: dict[str, Path]
 
 
-def demonstrate(output: Path, separator: Separator, aligner: Aligner, say: Callable[[str], None]) -> Demonstration:
+def demonstrate(
+    output: Path, separator: Separator, aligner: Aligner, say: Callable[[str], None], duration_seconds: Fraction = Fraction(10)
+) -> Demonstration:
     """Render, separate twice and localise into the folder `output`; `say` is told what is being done."""
-    say("rendering two scenes of ten seconds")
-    scene, other = (render(demo_config(seed)) for seed in (RIGHT_SEED, WRONG_SEED))
+    say(f"rendering two scenes of {duration_seconds} seconds")
+    scene, other = (render(demo_config(seed, duration_seconds)) for seed in (RIGHT_SEED, WRONG_SEED))
     right, wrong = output / "scene.mov", output / "wrong-picture.mov"
     write_scene(scene, right)
     write_scene(dataclasses.replace(scene, frames=other.frames), wrong)

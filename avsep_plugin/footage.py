@@ -18,7 +18,7 @@ from avsep_plugin.config import PictureConfig
 from avsep_plugin.media.read import AudioReader, FrameReader, centre_crop
 
 _BLOCK_SECONDS = 1
-_MAX_SEEN_APART = "frame {start} is gone: pictures are read forwards, and frame {first} is the first one that is still held"
+_FRAMES_SKIPPED_AT_ONCE = 64
 
 
 class SlidingPictures:
@@ -35,10 +35,10 @@ class SlidingPictures:
     def __call__(self, start: int, count: int) -> Tensor:
         """[count, c, c, 3] uint8 of the frames from `start` on. Raises ValueError where it lies before the last request."""
         if start < self._start:
-            raise ValueError(_MAX_SEEN_APART.format(start=start, first=self._start))
+            raise ValueError(f"frame {start} is gone: pictures are read forwards, and frame {self._start} is the first one still held")
         while start > self._start + len(self._frames):  # pictures that nobody asked for
             self._start += len(self._frames)
-            self._frames = self._read(min(start - self._start, 64))
+            self._frames = self._read(min(start - self._start, _FRAMES_SKIPPED_AT_ONCE))
         held = self._frames[start - self._start :]
         missing = count - len(held)
         self._frames = np.concatenate([held, self._read(missing)]) if missing > 0 else held

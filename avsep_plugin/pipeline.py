@@ -104,7 +104,7 @@ def separate(
     for window, sound in cut(mixture, grid, grid.window):
         frames, audio = inputs(model, grid, window, sound, pictures)
         with torch.inference_mode(), _precision(model, options.precision):
-            mask = model.masks(frames, audio)[0].float()
+            mask = model.masks(frames, audio)[0].float().cpu()
         for part in window.stft_frames.pieces(_STFT_FRAMES_AT_ONCE):
             spectrum = analyse(sound.take(_under(part, grid)), grid.stft)
             off_mask = 1 - masks.lay(mask, window.model.start, part).to(spectrum.device)

@@ -82,7 +82,8 @@ def _tell(talk: Talk, row: Row) -> None:
     elif row.status == "skipped":
         talk.say(f"skipped: {message}")
     else:
-        talk.say(f"done: {row.input} -> {', '.join(row.outputs.values())}")
+        made = [Path(path) for path in row.outputs.values()]
+        talk.say(f"done: {row.input} -> {made[0].parent}: {', '.join(path.name for path in made)}")
 
 
 def _sum_up(talk: Talk, findings: Findings, rows: list[Row]) -> None:

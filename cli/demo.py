@@ -32,8 +32,8 @@ def demo(talk: Talk, output_dir: Path, model: str | None, device: str, json_path
     from avsep_plugin.demo import demonstrate
     from avsep_plugin.models import zoo
 
-    place, name = options.find_device(device), model or Preset.model
-    shown = demonstrate(output_dir, zoo.load(name, "separate", place), zoo.load(Preset.model, "align", place), talk.say)
+    separator, aligner = zoo.load_separator(model or Preset.model, device), zoo.load_aligner(Preset.model, device)
+    shown = demonstrate(output_dir, separator, aligner, talk.say)
     figures = {"mixture": shown.mixture_db, "right picture": shown.right_picture_db, "wrong picture": shown.wrong_picture_db}
     if json_path != Path("-"):
         click.echo("SI-SDR of the on-screen sound against the truth:")

@@ -28,7 +28,7 @@ def list_models(json_path: Path | None) -> None:
     """
     from avsep_plugin.models.zoo import known_models
 
-    _give([dataclasses.asdict(card) for card in known_models()], json_path)
+    _give([{**dataclasses.asdict(card), "tasks": list(card.files)} for card in known_models()], json_path)
 
 
 @click.group()
@@ -58,8 +58,6 @@ def _give(entries: list[dict[str, Any]], json_path: Path | None) -> None:
         return
     for entry in entries:
         click.echo(f"{entry['name']}: {entry['description']}")
-        click.echo("    " + ", ".join(f"{key} {_words(value)}" for key, value in entry.items() if key not in ("name", "description")))
-
-
-def _words(value: Any) -> str:
-    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        for key, value in entry.items():
+            if key not in ("name", "description", "files"):
+                click.echo(f"    {key.replace('_', ' ')}: {', '.join(value) if isinstance(value, list) else value}")

@@ -52,7 +52,7 @@ def _task(name: str, device: str) -> tuple[Expected, Handle]:
     def model() -> "Aligner":
         from avsep_plugin.models import zoo
 
-        return zoo.load(name, "align", options.find_device(device))
+        return zoo.load_aligner(name, device)
 
     def expected(job: Job) -> Mapping[str, Path]:
         from avsep_plugin.files import localisation_outputs

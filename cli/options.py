@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 import click
 
 from avsep_plugin.batch import write_text
-from avsep_plugin.errors import ConfigError
 
 from .console import Talk, set_log_level
 
@@ -86,22 +85,6 @@ def _spelled(_context: click.Context, _option: click.Parameter, name: str) -> st
 device = click.option(
     "-d", "--device", default="auto", callback=_spelled, metavar="auto|cpu|cuda[:N]|mps", show_default=True, help="Where the model runs."
 )  # fmt: skip
-
-
-def find_device(name: str) -> str:
-    """The device behind a name: `auto` is the first of cuda, mps and cpu that is there.
-
-    Raises ConfigError if this machine does not have the device.
-    """
-    import torch
-
-    has_mps = torch.backends.mps.is_available()
-    if name == "auto":
-        return "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-    index = int(name.partition(":")[2] or 0)
-    if (name.startswith("cuda") and torch.cuda.device_count() <= index) or (name == "mps" and not has_mps):
-        raise ConfigError(f"This machine has no device '{name}'; take --device auto.")
-    return name
 
 
 clips_to_outputs = stacked(

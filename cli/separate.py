@@ -70,7 +70,7 @@ def _task(preset: Preset, device: str) -> tuple[Expected, Handle]:
     def model() -> "Separator":
         from avsep_plugin.models import zoo
 
-        return zoo.load(preset.model, "separate", options.find_device(device))
+        return zoo.load_separator(preset.model, device)
 
     @functools.cache
     def how() -> "SeparateFileOptions":

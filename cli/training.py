@@ -128,12 +128,14 @@ def train_separate(
 
 
 def _train(talk: Talk, run: Run, start_from: Path | None) -> None:
+    from avsep_plugin.models.zoo import pick_device
+
     plan = _training("recipe").load_recipe(run.recipe, run.steps)
-    device = options.find_device(run.device)
-    bf16 = run.precision == "bf16" or (run.precision == "auto" and device.startswith("cuda"))
+    device = pick_device(run.device)
+    bf16 = run.precision == "bf16" or (run.precision == "auto" and device.type == "cuda")
     with talk.count("steps") as bar:
         made = _training("trainer").train(
-            plan, run.shards, run.output_dir, start_from=start_from, validation=run.validation, device=device,
+            plan, run.shards, run.output_dir, start_from=start_from, validation=run.validation, device=str(device),
             precision="bf16-mixed" if bf16 else "32-true", progress=lambda step, steps, _figures: bar(step, steps),
         )  # fmt: skip
     talk.say(f"done: {made}")
@@ -148,7 +150,7 @@ EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize"}
 @options.output_dir("DIR", "Folder for the tables.")
 @click.option("--task", type=click.Choice(list(EVALUATED)), default="separate", show_default=True, help="What is evaluated.")
 @options.model
-@click.option("--twin", metavar="PATH", help="separate: checkpoint of the audio-only twin, for the row `pit`.")
+@click.option("--twin", default="mini-audio", metavar="NAME|PATH", show_default=True, help="separate: audio-only twin, for the row `pit`.")
 @click.option("--lists", multiple=True, metavar="NAME", help="separate: lists of mixtures; may be repeated.  [default: all]")
 @click.option("--rows", multiple=True, metavar="NAME", help="separate: rows of the table; may be repeated.  [default: all]")
 @click.option("--limit", type=click.IntRange(1), help="So many mixtures of each list, clips or scenes.  [default: all]")
@@ -157,7 +159,7 @@ EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize"}
 @options.talking
 @click.pass_obj
 def evaluate(
-    talk: Talk, data: Path | None, output_dir: Path, task: str, model: str | None, twin: str | None, lists: tuple[str, ...],
+    talk: Talk, data: Path | None, output_dir: Path, task: str, model: str | None, twin: str, lists: tuple[str, ...],
     rows: tuple[str, ...], limit: int | None, device: str, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Measure a model on fixed lists of mixtures of the clips in DATA.
@@ -175,7 +177,7 @@ def evaluate(
         raise click.UsageError(f"--task {task} needs the folder DATA.")
     from avsep_plugin.models import zoo
 
-    network = zoo.load(model or Preset.model, "separate" if task == "separate" else "align", options.find_device(device))
+    network = zoo.load(model or Preset.model, "separate" if task == "separate" else "align", device)
     with talk.count("done") as bar:
         if task == "localize":
             _training("evaluate_localize").evaluate_localize(network, output_dir, **({"scenes": limit} if limit else {}), progress=bar)
@@ -183,8 +185,9 @@ def evaluate(
             _training("evaluate_align").evaluate_align(data, network, output_dir, limit=limit, progress=bar)
         else:
             judge = _training("evaluate")
-            models = judge.Models(network, zoo.load(twin, "separate", options.find_device(device)) if twin else None)
-            judge.evaluate(data, models, output_dir, lists or judge.LISTS, rows or judge.ROWS, limit, bar)
+            rows = rows or judge.ROWS
+            models = judge.Models(network, zoo.load_separator(twin, device) if "pit" in rows else None)
+            judge.evaluate(data, models, output_dir, lists or judge.LISTS, rows, limit, bar)
     table = output_dir / EVALUATED[task]
     if json_path != Path("-"):
         click.echo(table.with_suffix(".md").read_text(encoding="utf-8"), nl=False)

@@ -11,7 +11,7 @@ def test_presets_are_listed_with_what_they_set(capsys: pytest.CaptureFixture[str
     assert run(["presets", "list"]) == 0
     out = capsys.readouterr().out
     assert "interview: " in out
-    assert "bit_depth 24" in out
+    assert "bit depth: 24" in out
 
 
 def test_presets_as_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -23,3 +23,8 @@ def test_models_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["models", "list", "--json", "-"]) == 0
     cards = {card["name"]: card for card in json.loads(capsys.readouterr().out)}
     assert {"description", "licence"} <= cards["mini"].keys()
+
+
+def test_models_are_listed_with_their_tasks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["models", "list"]) == 0
+    assert "tasks: separate, align" in capsys.readouterr().out

@@ -61,8 +61,8 @@ def decoded_by_ffmpeg(path: Path, channels: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("suffix", "codec", "rate_hz", "layout"),
     [
-        (".mp4", "aac", 44100, "stereo"), (".mp4", "aac", 48000, "5.1"), (".mov", "aac", 8000, "mono"), (".mkv", "libopus", 48000, "stereo"),
-        (".ogg", "libopus", 48000, "mono"), (".mp3", "libmp3lame", 44100, "stereo"), (".flac", "flac", 192000, "stereo"),
+        (".mp4", "aac", 44100, "stereo"), (".mp4", "aac", 48000, "5.1"), (".mov", "aac", 8000, "mono"),
+        (".mkv", "libopus", 48000, "stereo"), (".ogg", "libopus", 48000, "mono"), (".mp3", "libmp3lame", 44100, "stereo"), (".flac", "flac", 192000, "stereo"),
         (".mkv", "ac3", 48000, "stereo"), (".m4a", "alac", 96000, "stereo"), (".ts", "aac", 32000, "stereo"),
     ],
 )  # fmt: skip
@@ -79,7 +79,9 @@ def test_samples_are_those_of_the_ffmpeg_program(tmp_path: Path, suffix: str, co
     assert np.array_equal(got, expected)
 
 
-@pytest.mark.parametrize("codec", ["pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_s16le_planar"])
+@pytest.mark.parametrize(
+    "codec", ["pcm_u8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le", "pcm_s16le_planar"]
+)
 def test_every_sample_format_comes_out_at_the_same_scale(tmp_path: Path, codec: str) -> None:
     source = noise(2, 5000)
     kind = {"pcm_u8": "u8", "pcm_s24le": "s32", "pcm_s32le": "s32", "pcm_f32le": "flt", "pcm_f64le": "dbl"}.get(codec, "s16")

@@ -62,6 +62,23 @@ def test_sir_counts_the_interferer_and_not_what_is_new() -> None:
     assert sar == pytest.approx(10.5, abs=0.5)
 
 
+def test_bss_eval_is_the_least_squares_projection_on_delayed_references() -> None:
+    taps, samples = 512, 2000
+    references = torch.stack([noise(0, samples), noise(1, samples)]).double()
+    estimate = references[0].roll(3) + 0.5 * references[1] + 0.3 * noise(2, samples).double()
+    padded = torch.nn.functional.pad(references, (taps - 1, taps - 1))
+    delays = padded.unfold(1, taps, 1)  # [2, samples + taps - 1, taps]
+    wanted = torch.nn.functional.pad(estimate, (0, taps - 1))
+
+    def projection(basis: torch.Tensor) -> torch.Tensor:
+        return basis @ torch.linalg.lstsq(basis, wanted[:, None]).solution[:, 0]
+
+    target, both = projection(delays[0]), projection(torch.cat([delays[0], delays[1]], dim=1))
+    parts = ((target, wanted - target), (target, both - target), (both, wanted - both))
+    expected = [float(10 * torch.log10(signal.square().sum() / rest.square().sum())) for signal, rest in parts]
+    assert bss_eval(torch.stack([estimate, references[1]]), references) == pytest.approx(expected, abs=0.01)
+
+
 def test_bss_eval_bears_band_limited_sound() -> None:
     spectrum = torch.fft.rfft(torch.stack([noise(0), noise(1)]))
     spectrum[:, 1000:] = 0

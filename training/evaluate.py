@@ -66,7 +66,7 @@ def evaluate(
     """Evaluate on lists of mixtures and write `evaluation.md`, `evaluation.json` and `mixtures.jsonl` into `output`.
 
     data: the folder that the lists' names are relative to. rows: some of `ROWS`. limit: so many mixtures of each list, spread over
-    it evenly (all if None). Finished estimates of an earlier run with the same weights are taken over.
+    it evenly (all if None). Finished estimates of an earlier run with the same weights and options are taken over.
     Raises ConfigError (unknown row), DataError (unknown list, clip missing).
     """
     unknown = [row for row in rows if row not in ROWS]
@@ -74,7 +74,7 @@ def evaluate(
         raise ConfigError(f"Unknown row '{unknown[0]}'; known: {', '.join(ROWS)}.")
     mixtures = [row for name in lists for row in spread(read_list(name), limit)]
     output.mkdir(parents=True, exist_ok=True)
-    prints = {"own": fingerprint(models.own), "pit": fingerprint(models.twin)}
+    prints = {"own": f"{fingerprint(models.own)} {models.options}", "pit": f"{fingerprint(models.twin)} {models.options}"}
     tasks = [(row, way, _key(row, way, prints)) for row in mixtures for way in _ways(row, rows, models)]
     with Journal(output / "mixtures.jsonl") as journal:
         shelf = ClipShelf(data)
@@ -163,7 +163,7 @@ def _ways(row: MixtureRow, rows: Sequence[str], models: Models) -> Iterator[str]
 
 
 def _key(row: MixtureRow, way: str, prints: dict[str, str]) -> str:
-    """Names an estimate: the whole row, the way, and the weights where they matter."""
+    """Names an estimate: the whole row, the way, and the weights and options where they matter."""
     weights = "" if way == "mixture" else prints["pit"] if way == "pit" else prints["own"]
     text = json.dumps([dataclasses.astuple(row), way, weights])
     return hashlib.sha256(text.encode()).hexdigest()[:16]

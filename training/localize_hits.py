@@ -72,8 +72,9 @@ def hits(kind: str, scene: int, heat_map: HeatMap, boxes: Sequence[SoundingBox])
     middle = (left + width / 2, top + height / 2)
     found: list[tuple[bool, bool, float, bool]] = []
     for cell, values in enumerate(heat_map.values):
-        time = float(heat_map.start_seconds + (2 * cell + 1) * heat_map.step_seconds / 2)
-        sounding = [box for box in boxes if box.start_seconds <= time < box.stop_seconds]
+        start = float(heat_map.start_seconds + cell * heat_map.step_seconds)
+        stop = start + float(heat_map.step_seconds)
+        sounding = [box for box in boxes if box.start_seconds < stop and start < box.stop_seconds]
         covered = covered_share(sounding, heat_map.area)
         if covered > 0:
             points = highest_cell(values, heat_map.area), centre_of_mass(values, heat_map.area)

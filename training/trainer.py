@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -57,7 +58,7 @@ def train(
     step = load_state(output / "state.safetensors", model, optimizer, recipe) if (output / "state.safetensors").is_file() else 0
     objective, optimizer = fabric.setup(Objective(model, recipe.loss), optimizer)
     batches = Batches([Shards(folder) for folder in shards], recipe)
-    held_out = Batches([Shards(folder) for folder in validation], recipe) if validation else None
+    held_out = _held_out([Shards(folder) for folder in validation], recipe)
     last = recipe.optimizer.steps if stop_after is None else min(stop_after, recipe.optimizer.steps)
     started = time.monotonic()
     for number, batch in _prefetch(batches, recipe, range(step, last)):
@@ -107,6 +108,16 @@ def validate(objective: nn.Module, batches: Batches, recipe: Recipe, count: int 
         for name, value in {"loss": loss, **figures}.items():
             sums[f"held_out_{name}"] = sums.get(f"held_out_{name}", 0.0) + float(value) / count
     return sums
+
+
+def _held_out(shards: list[Shards], recipe: Recipe) -> Batches | None:
+    """Batches of the held-out corpora that the recipe knows, without augmentation of picture and speed; None without shards."""
+    if not shards:
+        return None
+    names = {segment.corpus for home in shards for segment in home.segments}
+    corpora = {name: share for name, share in recipe.data.corpora.items() if name in names}
+    interferers = {name: share for name, share in recipe.data.interferers.items() if name == "same" or name in names}
+    return Batches(shards, replace(recipe, data=replace(recipe.data, corpora=corpora, interferers=interferers, brightness=0.0, speed=0.0)))
 
 
 def _to_device(batch: AlignBatch | MixBatch, device: torch.device) -> AlignBatch | MixBatch:

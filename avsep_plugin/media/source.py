@@ -36,13 +36,11 @@ def file_address(path: Path) -> str:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Translate what FFmpeg raises while packets are read or decoded into DamagedMediaError (or MediaError for an I/O failure)."""
+    """Translate what FFmpeg raises while packets are read or decoded (decoders have codes of all kinds) into DamagedMediaError."""
     try:
         yield
-    except (av.error.PermissionError, av.error.FileNotFoundError) as exc:
-        raise MediaError(f"{path} cannot be read: {exc.strerror}.") from exc
     except av.error.FFmpegError as exc:
-        raise DamagedMediaError(f"{path} is damaged: {exc.strerror}.") from exc
+        raise DamagedMediaError(f"{path} is damaged: FFmpeg cannot decode it ({exc.strerror}).") from exc
 
 
 def open_media(path: Path) -> av.container.InputContainer:

@@ -34,8 +34,10 @@ Int32 = npt.NDArray[np.int32]
 Samples = npt.NDArray[np.int16] | npt.NDArray[np.int32] | npt.NDArray[np.float32]
 
 _CODECS = {
-    ("wav", "16"): "pcm_s16le", ("wav", "24"): "pcm_s24le", ("wav", "32f"): "pcm_f32le", ("flac", "16"): "flac", ("flac", "24"): "flac",
+    ("wav", "16"): ("pcm_s16le", "s16"), ("wav", "24"): ("pcm_s24le", "s32"), ("wav", "32f"): ("pcm_f32le", "flt"),
+    ("flac", "16"): ("flac", "s16"), ("flac", "24"): ("flac", "s32"),
 }  # fmt: skip
+"""FFmpeg's encoder and the sample format it is given; s32 is left-justified."""
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 """FLAC's layouts, which WAV can say too."""
 _CLOCK_HZ = 90_000
@@ -103,28 +105,30 @@ class StemWriter:
             file.write(stem)
 
     def _open(self, temporary: Path, path: Path) -> "_SoundFile":
-        codec = _CODECS[self.file_format, self.bit_depth]
-        return _SoundFile(temporary, path, self.file_format, codec, self.sample_rate_hz, self.layout)
+        codec, sample_format = _CODECS[self.file_format, self.bit_depth]
+        return _SoundFile(temporary, path, self.file_format, codec, sample_format, self.sample_rate_hz, self.layout)
 
 
 class _SoundFile:
     """One WAV or FLAC file being encoded."""
 
-    def __init__(self, temporary: Path, path: Path, file_format: str, codec: str, sample_rate_hz: int, layout: str) -> None:
-        self._path, self._layout, self._rate, self._written = path, layout, sample_rate_hz, 0
+    def __init__(
+        self, temporary: Path, path: Path, file_format: str, codec: str, sample_format: str, sample_rate_hz: int, layout: str
+    ) -> None:  # fmt: skip
+        self._path, self._layout, self._format, self._rate, self._written = path, layout, sample_format, sample_rate_hz, 0
         options = {"rf64": "auto"} if file_format == "wav" else {}
         with _writing(path):
             self._container = av.open(file_address(temporary), "w", format=file_format, options=options)
             self._stream = cast(av.AudioStream, self._container.add_stream(codec, rate=sample_rate_hz, layout=layout))
+            self._stream.codec_context.format = sample_format  # FLAC would take 16 bits by itself
 
     def __enter__(self) -> Self:
         return self
 
     def write(self, samples: Samples) -> None:
-        """[C, n] int16, int32 (left-justified) or float32."""
-        kind = {"int16": "s16", "int32": "s32", "float32": "flt"}[samples.dtype.name]
+        """[C, n] int16, int32 (left-justified) or float32, as the sample format says."""
         interleaved: npt.NDArray[Any] = np.ascontiguousarray(samples.T).reshape(1, -1)
-        frame = av.AudioFrame.from_ndarray(interleaved, kind, self._layout)
+        frame = av.AudioFrame.from_ndarray(interleaved, self._format, self._layout)
         frame.sample_rate, frame.pts, frame.time_base = self._rate, self._written, Fraction(1, self._rate)
         self._written += samples.shape[1]
         with _writing(self._path):

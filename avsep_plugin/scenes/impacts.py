@@ -15,7 +15,7 @@ from avsep_plugin.scenes.identity import generator
 Material = Literal["ball", "bell", "drum", "bar"]
 CLICK_SECONDS = 0.004
 STRIKE_RMS = 0.25
-DAMPING = 0.3
+DAMPING = 0.2
 DAMPING_SECONDS = 0.003
 
 _RATIOS: dict[Material, tuple[float, ...]] = {
@@ -25,7 +25,7 @@ _RATIOS: dict[Material, tuple[float, ...]] = {
     "bar": (1.0, 2.76, 5.4, 8.93),
 }
 _BASE_HZ: dict[Material, tuple[float, float]] = {"ball": (110, 260), "bell": (480, 1100), "drum": (80, 190), "bar": (350, 1200)}
-_DECAY_SECONDS: dict[Material, tuple[float, float]] = {"ball": (0.03, 0.07), "bell": (0.35, 0.7), "drum": (0.09, 0.2), "bar": (0.12, 0.35)}
+_DECAY_SECONDS: dict[Material, tuple[float, float]] = {"ball": (0.03, 0.07), "bell": (0.22, 0.42), "drum": (0.09, 0.2), "bar": (0.12, 0.35)}
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Modes:
         ratios = [ratio * rng.uniform(0.985, 1.015) for ratio in _RATIOS[material]]
         return cls(
             frequencies_hz=tuple(float(base_hz * ratio) for ratio in ratios),
-            decays_seconds=tuple(float(decay / ratio**0.6) for ratio in ratios),
+            decays_seconds=tuple(float(decay / max(ratio, 1.0) ** 0.6) for ratio in ratios),
             amplitudes=tuple(float(rng.uniform(0.5, 1.0) / (1 + index)) for index in range(len(ratios))),
         )
 
@@ -57,7 +57,7 @@ class Modes:
             if frequency < 0.45 * sample_rate_hz:
                 sound += amplitude * np.exp(-t / decay) * np.sin(2 * np.pi * frequency * t)
         click = generator("click").standard_normal(length) * np.exp(-t / (CLICK_SECONDS / 3))
-        sound += 0.5 * click
+        sound += 0.8 * click
         loudness = np.sqrt(np.mean(sound[: max(1, sample_rate_hz // 20)] ** 2))
         return np.asarray(STRIKE_RMS * sound / loudness, dtype=np.float32)
 

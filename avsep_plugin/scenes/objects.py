@@ -107,7 +107,7 @@ class StruckObject:
         while times[-1] < duration_seconds:
             times.append(times[-1] + float(rng.uniform(0.35, 0.95)))
         self.times = times
-        self.hits = tuple((b, 0.5 + 0.5 * min(1.0, b - a)) for a, b in pairwise(times))
+        self.hits = tuple((b, 0.5 + 0.5 * min(1.0, b - a)) for a, b in pairwise(times) if b >= 0)
 
     @property
     def onsets(self) -> tuple[float, ...]:

@@ -1,0 +1,106 @@
+"""The list of known models and where their weights lie."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from avsep_plugin.errors import ModelError
+from avsep_plugin.models import checkpoint
+from avsep_plugin.models.fused import Aligner
+from avsep_plugin.models.separator import Separator
+
+Task = Literal["separate", "align"]
+
+DEFAULT = "mini"
+_WEIGHTS = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A known model: one weights file for each task."""
+
+    name: str
+    description: str
+    licence: str
+    files: dict[Task, Path]
+
+    def sha256(self, task: Task) -> str:
+        """Checksum of one of its files."""
+        return hashlib.sha256(self.files[task].read_bytes()).hexdigest()
+
+
+_MINI = ModelCard(
+    "mini",
+    "Small talking-head model that comes with the package; 16 kHz, 25 pictures a second, head and shoulders facing the camera.",
+    "Apache-2.0 (weights; see docs/models/mini.md for the terms of what it learnt from)",
+    {"separate": _WEIGHTS / "mini-separate.safetensors", "align": _WEIGHTS / "mini-align.safetensors"},
+)
+_MINI_AUDIO = ModelCard(
+    "mini-audio",
+    "Audio-only twin of mini, trained to tell two sounds apart without knowing which is on screen; a baseline for evaluation.",
+    _MINI.licence,
+    {"separate": _WEIGHTS / "mini-audio.safetensors"},
+)
+
+
+def known_models() -> list[ModelCard]:
+    """Models that can be named."""
+    return [_MINI, _MINI_AUDIO]
+
+
+def find(name_or_path: str, task: Task) -> Path:
+    """Weights file of a model for a task: a known name, a file, or a folder with <task>.safetensors or model.safetensors in it.
+
+    Raises ModelError where there is none.
+    """
+    cards = {card.name: card for card in known_models()}
+    if name_or_path in cards:
+        files = cards[name_or_path].files
+        if task not in files:
+            raise ModelError(f"Model '{name_or_path}' cannot {'localize' if task == 'align' else task}; it can {', '.join(files)}.")
+        return files[task]
+    path = Path(name_or_path)
+    candidates = [path / f"{task}.safetensors", path / "model.safetensors"] if path.is_dir() else [path]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    raise ModelError(f"No model '{name_or_path}'; there are {', '.join(cards)}, or give the path of a .safetensors file.")
+
+
+def load_separator(name_or_path: str, device: str = "auto") -> Separator:
+    """A separator in evaluation mode. Raises ModelError."""
+    model = checkpoint.load(find(name_or_path, "separate"))
+    if not isinstance(model, Separator):
+        raise ModelError(f"'{name_or_path}' holds an alignment network, which cannot separate.")
+    return model.to(pick_device(device))
+
+
+def load_aligner(name_or_path: str, device: str = "auto") -> Aligner:
+    """An alignment network in evaluation mode. Raises ModelError."""
+    model = checkpoint.load(find(name_or_path, "align"))
+    if not isinstance(model, Aligner):
+        raise ModelError(f"'{name_or_path}' holds a separator, which cannot localize; give a model trained with `avsep train align`.")
+    return model.to(pick_device(device))
+
+
+def load(name_or_path: str, task: Task, device: str = "auto") -> Separator | Aligner:
+    """Either of the two. Raises ModelError."""
+    return load_separator(name_or_path, device) if task == "separate" else load_aligner(name_or_path, device)
+
+
+def pick_device(name: str) -> torch.device:
+    """auto = CUDA where there is one, else the CPU; otherwise what is named.
+
+    Raises ModelError where torch has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as exc:
+        raise ModelError(f"No device '{name}' here; try cpu.") from exc
+    return device

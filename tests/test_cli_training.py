@@ -1,0 +1,86 @@
+"""`prepare`, `train` and `evaluate` hand over to avsep_plugin.training; here a tiny training runs through all of them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from avsep_plugin.cli.main import run
+
+RECIPE = """
+loss = "{loss}"
+[model]
+name = "tiny"
+task = "{task}"
+sample_rate_hz = 16000
+input_rms = 0.1
+picture = {{ frame_rate = 25, stored_size = 40, crop_size = 32, channels = 1 }}
+stft = {{ frame_samples = 512, hop_samples = 256, fft_size = 512 }}
+[model.fused]
+audio_widths = [8, 8, 8, 8]
+audio_strides = [4, 4, 4, 4, 2]
+audio_kernels = [33, 9]
+audio_fused_width = 8
+video_width = 8
+video_kernel = [5, 5, 5]
+video_strides = [2, 1]
+fusion_width = 8
+trunk_widths = [12, 12, 12]
+trunk_time_strides = [1, 1]
+scale_gamma = true
+[model.window]
+hop_frames = 20
+context_frames = 4
+fixed = false
+[model.separator]
+kind = "recurrent"
+head = "mask"
+width = 8
+layers = 1
+spectrogram_channel = "mean"
+min_db = -50
+max_db = 40
+[data]
+window_frames = 20
+shift_seconds = [0.2, 0.4]
+negatives = "both"
+[optimizer]
+steps = 2
+batch_clips = 2
+"""
+
+
+@pytest.fixture
+def shards(tmp_path: Path, make_clip: Callable[..., Path]) -> Path:
+    (tmp_path / "align.toml").write_text(RECIPE.format(task="align", loss="align"))
+    (tmp_path / "separate.toml").write_text(RECIPE.format(task="separate", loss="si_sdr"))
+    for speaker in "abcd":
+        make_clip(tmp_path / "footage" / f"{speaker}_1.mov", seconds=2.0)
+    (tmp_path / "footage" / "broken.mov").write_bytes(b"no movie")
+    recipe = str(tmp_path / "align.toml")
+    pattern = "([a-z])_"
+    line = ["prepare", str(tmp_path / "footage"), "-o", str(tmp_path / "shards"), "--recipe", recipe, "--speaker-pattern", pattern]
+    assert run([*line, "--json", str(tmp_path / "prepared.json")]) == 0
+    return tmp_path / "shards"
+
+
+def test_prepare_tells_what_it_skipped(shards: Path) -> None:
+    prepared = json.loads((shards.parent / "prepared.json").read_text())
+    assert (prepared["stored"], list(prepared["skipped"])) == (4, ["footage/broken.mov"])
+
+
+def test_alignment_then_separation_gives_a_checkpoint_that_separates(
+    shards: Path, tmp_path: Path, make_clip: Callable[..., Path]
+) -> None:
+    common = [str(shards), "--device", "cpu"]
+    assert run(["train", "align", *common, "-o", str(tmp_path / "run1"), "--recipe", str(tmp_path / "align.toml")]) == 0
+    aligned, recipe = str(tmp_path / "run1" / "model.safetensors"), str(tmp_path / "separate.toml")
+    assert run(["train", "separate", *common, "-o", str(tmp_path / "run2"), "--recipe", recipe, "--from", aligned]) == 0
+    model = str(tmp_path / "run2" / "model.safetensors")
+    assert run(["separate", str(make_clip(tmp_path / "talk.mov")), "-o", str(tmp_path / "out"), "-m", model, "-d", "cpu"]) == 0
+
+
+def test_evaluate_needs_data_unless_it_renders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["evaluate", "-o", str(tmp_path)]) == 2
+    assert "needs the folder DATA" in capsys.readouterr().err

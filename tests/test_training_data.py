@@ -1,0 +1,163 @@
+"""footage -> shards -> batches."""
+
+import json
+import tarfile
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from avsep_plugin.config import ModelConfig, PictureConfig
+from avsep_plugin.errors import DataError
+from avsep_plugin.training.dataset import Batches
+from avsep_plugin.training.prepare import prepare
+from avsep_plugin.training.recipe import DataConfig, Recipe
+from avsep_plugin.training.shards import INT16_SCALE, Shards
+
+MODEL = ModelConfig(
+    sample_rate_hz=8000, picture=PictureConfig(frame_rate=Fraction(25), stored_size=20, crop_size=16, channels=1, fit="squash")
+)
+RATE = 16000
+
+
+def write_clip(path: Path, seconds: float, tone_hz: float, grey: int | None = 128) -> None:
+    """A clip of one tone; its picture, where it has one, brightens by one level a frame."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sound = (0.5 * np.sin(2 * np.pi * tone_hz * np.arange(int(seconds * RATE)) / RATE) * 32767).astype(np.int16)
+    with av.open(str(path), "w") as container:
+        audio = container.add_stream("pcm_s16le", rate=RATE, layout="mono")
+        video = container.add_stream("ffv1", rate=25, width=32, height=32, pix_fmt="yuv420p") if grey is not None else None
+        if video is not None:
+            for number in range(int(seconds * 25)):
+                plane = np.full((48, 32), 128, np.uint8)
+                plane[:32] = grey + number
+                container.mux(video.encode(av.VideoFrame.from_ndarray(plane, "yuv420p")))
+            container.mux(video.encode())
+        frame = av.AudioFrame.from_ndarray(sound[None], "s16", "mono")
+        frame.sample_rate = RATE
+        container.mux(audio.encode(frame))
+        container.mux(audio.encode())
+
+
+@pytest.fixture
+def footage(tmp_path: Path) -> Path:
+    for number in range(4):
+        write_clip(tmp_path / "talk" / f"s{number // 2}_{number}.mkv", 1.2, 200 + 50 * number, 40 + 30 * number)
+    write_clip(tmp_path / "hiss" / "air.mka", 2.0, 1000, None)
+    write_clip(tmp_path / "talk" / "short.mkv", 0.2, 300)
+    return tmp_path
+
+
+@pytest.fixture
+def shards(footage: Path) -> Shards:
+    prepare([footage / "talk", footage / "hiss"], footage / "shards", MODEL, speaker_pattern=r"^(s\d)_")
+    return Shards(footage / "shards")
+
+
+def recipe(**data: object) -> Recipe:
+    defaults = DataConfig(window_frames=15, interferers={"same": 1.0}, corpora={"talk": 1.0})
+    return Recipe(model=MODEL, data=replace(defaults, **data), seed=5)  # type: ignore[arg-type]
+
+
+def test_what_is_stored_is_the_clip_at_the_models_rates(shards: Shards) -> None:
+    segment = next(s for s in shards.segments if s.source == "talk/s0_0.mkv")
+    frames, audio = shards.frames(segment), shards.audio(segment)
+    assert frames.shape == (30, 20, 20, 1)
+    assert audio.shape == (2, 9600)
+    expected = 0.5 * np.sin(2 * np.pi * 200 * np.arange(9600) / 8000)
+    assert np.abs(audio[0, 500:-500] / INT16_SCALE - expected[500:-500]).max() < 2e-3
+    brightness = frames.reshape(30, -1).mean(axis=1)
+    assert np.all(np.diff(brightness) > 0)
+
+
+def test_skipped_sources_are_reported_with_the_reason(footage: Path) -> None:
+    done = prepare([footage / "talk"], footage / "out", MODEL)
+    assert done.stored == 4
+    assert "0.6 s" in done.skipped["talk/short.mkv"]
+
+
+def test_a_second_call_goes_on_where_the_first_stopped(footage: Path) -> None:
+    first = prepare([footage / "talk"], footage / "out", MODEL)
+    again = prepare([footage / "talk", footage / "hiss"], footage / "out", MODEL)
+    assert (first.already, again.already) == (0, 5)
+    assert len(Shards(footage / "out").segments) == 5
+
+
+def test_excluded_sources_are_not_stored(footage: Path) -> None:
+    prepare([footage / "talk"], footage / "out", MODEL, exclude=["talk/s1_*"])
+    assert {s.source for s in Shards(footage / "out").segments} == {"talk/s0_0.mkv", "talk/s0_1.mkv"}
+
+
+def test_other_settings_do_not_mix_in_one_folder(footage: Path, shards: Shards) -> None:
+    with pytest.raises(DataError, match="other settings"):
+        prepare([footage / "talk"], shards.folder, replace(MODEL, sample_rate_hz=16000))
+
+
+def test_shards_are_tar_files_that_others_can_read(shards: Shards) -> None:
+    with tarfile.open(next(shards.folder.glob("*.tar"))) as tar:
+        assert {name.split(".", 1)[1] for name in tar.getnames()} == {"frames.npy", "audio.npy"}
+
+
+def test_a_folder_without_manifest_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="avsep prepare"):
+        Shards(tmp_path)
+
+
+def test_a_batch_is_a_function_of_its_number(shards: Shards) -> None:
+    first, second = Batches([shards], recipe()).mix(7, 3), Batches([shards], recipe()).mix(7, 3)
+    other = Batches([shards], recipe()).mix(8, 3)
+    assert torch.equal(first.frames, second.frames)
+    assert torch.equal(first.off, second.off)
+    assert not torch.equal(first.on, other.on)
+
+
+def test_picture_and_sound_of_a_window_start_together(shards: Shards) -> None:
+    """Frame number, known from its brightness, against the tone's phase, known from the sound."""
+    batch = Batches([shards], recipe(window_frames=10, flip=False)).mix(3, 8)
+    frequencies = {40: 200, 70: 250, 100: 300, 130: 350}
+    for frames, sound in zip(batch.frames, batch.on, strict=True):
+        luma = float(frames[0].float().mean()) * 219 / 255 + 16
+        base = max(b for b in frequencies if b <= luma + 0.5)
+        start = round(luma - base)
+        expected = 0.5 * np.sin(2 * np.pi * frequencies[base] * (start * 320 + np.arange(400, 800)) / 8000)
+        assert np.abs(sound[0, 400:800].numpy() - expected).max() < 0.02
+
+
+def test_a_known_person_is_never_paired_with_himself(shards: Shards) -> None:
+    batch = Batches([shards], recipe()).mix(11, 40)
+
+    def pitch(sound: npt.NDArray[np.float32]) -> float:
+        return float(np.abs(np.fft.rfft(sound * np.hanning(sound.size))).argmax() * 8000 / sound.size)
+
+    for on, off in zip(batch.on.numpy(), batch.off.numpy(), strict=True):
+        assert (pitch(on[0]) < 275) != (pitch(off[0, 0]) < 275)
+
+
+def test_off_screen_level_stays_in_its_range(shards: Shards) -> None:
+    batch = Batches([shards], recipe(level_db=3.0)).mix(2, 30)
+    ratio_db = 20 * torch.log10(batch.off[:, 0].square().mean((1, 2)).sqrt() / batch.on.square().mean((1, 2)).sqrt())
+    assert ratio_db.abs().max() < 3.01
+    assert ratio_db.std() > 0.5
+
+
+def test_a_shifted_negative_is_the_same_clip_at_another_time(shards: Shards) -> None:
+    batch = Batches([shards], recipe(window_frames=15, shift_seconds=(0.2, 0.5), negatives="shift")).align(4, 6)
+    assert batch.aligned.shape == batch.shifted.shape == (6, 2, 4800)
+    spectra = [np.abs(np.fft.rfft(x[:, 0].numpy())).argmax(axis=1) for x in (batch.aligned, batch.shifted)]
+    assert np.array_equal(*spectra)
+    assert not torch.allclose(batch.aligned, batch.shifted, atol=1e-2)
+
+
+def test_a_missing_corpus_is_named(shards: Shards) -> None:
+    with pytest.raises(DataError, match="'rain'"):
+        Batches([shards], recipe(interferers={"rain": 1.0}))
+
+
+def test_manifest_lines_are_json(shards: Shards) -> None:
+    for line in (shards.folder / "manifest.jsonl").read_text().splitlines():
+        assert {"source", "skipped", "segments"} == json.loads(line).keys()

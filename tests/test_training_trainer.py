@@ -1,0 +1,192 @@
+"""The loop, its checkpoints and its losses, on shards made of random numbers."""
+
+import dataclasses
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig, SeparatorConfig, StftConfig, WindowConfig
+from avsep_plugin.errors import ConfigError, ModelError
+from avsep_plugin.models import checkpoint
+from avsep_plugin.models.separator import Separator
+from avsep_plugin.training.dataset import MixBatch
+from avsep_plugin.training.losses import separate_loss
+from avsep_plugin.training.recipe import DataConfig, OptimizerConfig, Recipe, load_recipe, recipe_names
+from avsep_plugin.training.shards import Segment, StoreConfig, manifest_line, write_shard, write_store
+from avsep_plugin.training.trainer import learning_rate, train
+
+TINY = ModelConfig(
+    name="tiny",
+    sample_rate_hz=8000,
+    input_rms=0.1,
+    picture=PictureConfig(frame_rate=Fraction(25), stored_size=20, crop_size=16, channels=1),
+    stft=StftConfig(128, 64, 128),
+    fused=FusedConfig((4, 4, 4, 4), (4, 4, 2, 2, 2), (9, 5), 8, 4, (3, 3, 3), (2, 1), 8, (8, 8, 8), (1, 1), 2, True, 0.05),
+    separator=SeparatorConfig("recurrent", "mask", 8, 1, True, "mean"),
+    window=WindowConfig(10, 2, False),
+)
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    write_store(folder, StoreConfig(8000, TINY.picture))
+    random = np.random.default_rng(0)
+    arrays = []
+    for number in range(4):
+        arrays.append((f"talk/{number}#0.audio", random.integers(-9000, 9000, (2, 9600), dtype=np.int16)))
+        arrays.append((f"talk/{number}#0.frames", random.integers(0, 255, (30, 20, 20, 1), dtype=np.uint8)))
+    places = write_shard(folder / "00000.tar", arrays)
+    segments = [
+        Segment(f"talk/{n}#0", "talk", f"talk/{n}", "", "00000.tar", places[f"talk/{n}#0.audio"], places[f"talk/{n}#0.frames"])
+        for n in range(4)
+    ]
+    (folder / "manifest.jsonl").write_text("".join(manifest_line(s.source, [s]) for s in segments))
+    return folder
+
+
+def recipe(steps: int = 6, task: str = "separate") -> Recipe:
+    data = DataConfig(window_frames=15, shift_seconds=(0.2, 0.5), negatives="both", mixtures_per_clip=2, level_db=3.0, speed=0.05)
+    optimizer = OptimizerConfig("adam", 1e-3, "cosine", warmup_steps=2, steps=steps, batch_clips=2)
+    model = dataclasses.replace(TINY, task=task)
+    return Recipe(model, data, optimizer, "align" if task == "align" else "si_sdr", seed=3)
+
+
+def weights(path: Path) -> dict[str, Tensor]:
+    return checkpoint.read(path)[1]
+
+
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(shards: Path, tmp_path: Path) -> None:
+    whole = train(recipe(), [shards], tmp_path / "whole", device="cpu")
+    train(recipe(), [shards], tmp_path / "parts", device="cpu", stop_after=2)
+    parts = train(recipe(), [shards], tmp_path / "parts", device="cpu")
+    left, right = weights(whole), weights(parts)
+    assert all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_training_lowers_the_loss_on_what_it_sees(shards: Path, tmp_path: Path) -> None:
+    train(recipe(steps=60), [shards], tmp_path / "run", device="cpu", validation=[shards])
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert losses[-1] < losses[0]
+    assert "held_out_si_sdr_improvement_db" in lines[-1]
+
+
+def test_an_aligner_goes_under_a_separator(shards: Path, tmp_path: Path) -> None:
+    aligned = train(recipe(2, "align"), [shards], tmp_path / "align", device="cpu")
+    model = checkpoint.build(TINY)
+    fresh = checkpoint.load_shared(model, weights(aligned))
+    assert fresh
+    assert all(name.startswith("gen.") for name in fresh)
+    train(recipe(2), [shards], tmp_path / "separate", start_from=aligned, device="cpu")
+
+
+def test_another_recipe_does_not_resume(shards: Path, tmp_path: Path) -> None:
+    train(recipe(), [shards], tmp_path / "run", device="cpu", stop_after=1)
+    with pytest.raises(ConfigError, match="another recipe"):
+        train(recipe(7), [shards], tmp_path / "run", device="cpu")
+
+
+def test_a_damaged_state_is_one_clear_error(shards: Path, tmp_path: Path) -> None:
+    train(recipe(), [shards], tmp_path / "run", device="cpu", stop_after=1)
+    state = tmp_path / "run" / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:100])
+    with pytest.raises(ModelError, match="damaged"):
+        train(recipe(), [shards], tmp_path / "run", device="cpu")
+
+
+def test_weights_round_trip_with_their_config(tmp_path: Path) -> None:
+    model = checkpoint.build(TINY)
+    checkpoint.save(tmp_path / "m.safetensors", TINY, model.state_dict(), {"steps": 1})
+    again = checkpoint.load(tmp_path / "m.safetensors")
+    assert again.config == TINY
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), again.state_dict().values(), strict=True))
+
+
+@pytest.mark.parametrize("change", ["missing", "foreign", "shape"])
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path, change: str) -> None:
+    tensors = dict(checkpoint.build(TINY).state_dict())
+    if change == "missing":
+        del tensors["gen.write.bias"]
+    else:
+        tensors["foreign" if change == "foreign" else "gen.write.bias"] = torch.zeros(3)
+    checkpoint.save(tmp_path / "m.safetensors", TINY, tensors)
+    with pytest.raises(ModelError):
+        checkpoint.load(tmp_path / "m.safetensors")
+
+
+def test_other_files_are_not_taken_for_weights(tmp_path: Path) -> None:
+    (tmp_path / "m.safetensors").write_bytes(b"PK\x03\x04 not weights")
+    with pytest.raises(ModelError):
+        checkpoint.load(tmp_path / "m.safetensors")
+
+
+class Oracle(Separator):
+    """Says at every bin where the mask belongs that it is given."""
+
+    logits: float = 0.0
+
+    def mask_logits(self, mixture: Tensor, features: object) -> Tensor:
+        del features
+        return torch.full_like(mixture.real, self.logits)
+
+
+@pytest.mark.parametrize(("logits", "right"), [(30.0, True), (-30.0, False)])
+def test_the_loss_knows_which_sound_was_kept(logits: float, right: bool) -> None:
+    """With a silent off-screen sound an all-on mask is perfect and an all-off mask is the worst there is."""
+    model = Oracle(TINY)
+    model.logits = logits
+    torch.manual_seed(0)
+    batch = MixBatch(torch.zeros(2, 15, 16, 16, 1, dtype=torch.uint8), torch.randn(2, 2, 4800), 1e-4 * torch.randn(2, 1, 2, 4800))
+    _, figures = separate_loss(model, batch, "si_sdr")
+    assert bool(figures["right_voice"] > 0.5) == right
+
+
+def test_the_audio_only_loss_does_not_care_about_the_order() -> None:
+    config = dataclasses.replace(TINY, separator=dataclasses.replace(TINY.separator, with_video=False))
+    torch.manual_seed(0)
+    model = Separator(config).eval()
+    on, off = torch.randn(2, 2, 4800), torch.randn(2, 1, 2, 4800)
+    frames = torch.zeros(2, 15, 16, 16, 1, dtype=torch.uint8)
+    straight, _ = separate_loss(model, MixBatch(frames, on, off), "si_sdr")
+    crossed, _ = separate_loss(model, MixBatch(frames, off[:, 0], on[:, None]), "si_sdr")
+    assert torch.allclose(straight, crossed, atol=1e-5)
+
+
+def test_the_papers_loss_trains_the_spectrogram_head() -> None:
+    config = dataclasses.replace(
+        TINY, separator=SeparatorConfig("unet", "spectrogram", 4, 5, True, "mean"), fused=dataclasses.replace(TINY.fused, scale_gamma=True)
+    )
+    torch.manual_seed(0)
+    model = Separator(config)
+    batch = MixBatch(torch.randint(0, 255, (2, 15, 16, 16, 1), dtype=torch.uint8), torch.randn(2, 2, 4800), torch.randn(2, 1, 2, 4800))
+    loss, _ = separate_loss(model, batch, "l1")
+    loss.backward()
+    assert all(p.grad is not None for name, p in model.named_parameters() if not name.startswith("joint"))
+
+
+def test_learning_rates() -> None:
+    step = OptimizerConfig("adam", 1.0, "step", step_size=10, steps=30)
+    assert [learning_rate(step, n) for n in (0, 9, 10, 20)] == pytest.approx([1, 1, 0.1, 0.01])
+    cosine = OptimizerConfig("adam", 1.0, "cosine", warmup_steps=4, steps=100)
+    assert learning_rate(cosine, 0) == pytest.approx(0.25)
+    assert learning_rate(cosine, 50) == pytest.approx(0.5)
+    assert learning_rate(cosine, 99) < 1e-3
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_is_valid(name: str) -> None:
+    assert load_recipe(name).optimizer.steps > 0
+
+
+def test_a_wrong_key_names_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text("[optimizer]\nlearning_rat = 1.0\n")
+    with pytest.raises(ConfigError, match="learning_rate"):
+        load_recipe(str(path))
