@@ -31,7 +31,7 @@ class AudioChunk:
     @property
     def stop_sample(self) -> int:
         """One past the last sample (ranges are half-open)."""
-        return self.start_sample + self.samples.shape[1]
+        return self.start_sample + int(self.samples.shape[1])
 
 
 @dataclass(frozen=True)

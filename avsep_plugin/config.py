@@ -88,6 +88,8 @@ class SeparatorConfig:
     """False: the audio-only twin (unet_pit)."""
     spectrogram_channel: Literal["left", "mean"] = "left"
     """Which mono sum the spectrogram is made of: the original tool takes channel 0, its training the mean."""
+    picture_grid: int = 1
+    """recurrent: feature maps are averaged over so many by so many fields of the picture; 1 = over all of it, as the u-net does."""
     min_db: float = -100.0
     max_db: float = 80.0
 

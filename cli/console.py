@@ -73,7 +73,7 @@ class Talk:
 
         shown = self.console.is_terminal if self.progress is None else self.progress
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), TextColumn("{task.fields[count]}"), TimeRemainingColumn())
-        return Progress(*columns, console=self.console, transient=True, disable=not shown or self.verbosity < 0)
+        return Progress(*columns, console=self.console, transient=self.console.is_terminal, disable=not shown or self.verbosity < 0)
 
 
 class Bars:

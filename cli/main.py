@@ -20,6 +20,7 @@ from .demo import demo
 from .info import info
 from .lists import models, presets
 from .localize import localize
+from .render import render
 from .separate import separate
 from .training import evaluate, prepare, train
 
@@ -41,7 +42,7 @@ def app() -> None:
     """
 
 
-for command in (separate, localize, info, demo, prepare, train, evaluate, models, presets):
+for command in (separate, localize, info, demo, render, prepare, train, evaluate, models, presets):
     app.add_command(command)
 
 

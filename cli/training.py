@@ -92,26 +92,34 @@ def _run_options(default_recipe: str) -> Callable[[Any], Any]:
     )
 
 
+_start_from = click.option(
+    "--from", "start_from", type=click.Path(path_type=Path), metavar="WEIGHTS",
+    help="Take over every tensor of this checkpoint that has the same name and shape; the others start fresh.",
+)  # fmt: skip
+
+
 @train.command("align")
 @_run_options("mini-align")
+@_start_from
 @click.pass_obj
 def train_align(
     talk: Talk, shards: tuple[Path, ...], output_dir: Path, recipe: str, validation: tuple[Path, ...], steps: int | None, precision: str,
-    device: str,
+    device: str, start_from: Path | None,
 ) -> None:  # fmt: skip
     """Train the pretext task: are sound and picture in sync?
 
     \b
     Examples:
       avsep train align shards -o runs/align
+      avsep train align shards -o runs/map --from runs/separate/model.safetensors
       avsep train align shards -o runs/align --recipe mine.toml --steps 20000 --device cuda
     """
-    _train(talk, Run(shards, recipe, output_dir, validation, steps, precision, device), None)
+    _train(talk, Run(shards, recipe, output_dir, validation, steps, precision, device), start_from)
 
 
 @train.command("separate")
 @_run_options("mini-separate")
-@click.option("--from", "start_from", type=click.Path(path_type=Path), metavar="ALIGNED", help="Start from the weights of this checkpoint.")
+@_start_from
 @click.pass_obj
 def train_separate(
     talk: Talk, shards: tuple[Path, ...], output_dir: Path, recipe: str, validation: tuple[Path, ...], steps: int | None, precision: str,

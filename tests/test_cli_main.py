@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 import pytest
@@ -110,3 +111,13 @@ def test_a_run_leaves_no_log_handler_behind() -> None:
     before = list(logging.getLogger("avsep_plugin").handlers)
     run(["--version"])
     assert logging.getLogger("avsep_plugin").handlers == before
+
+
+def test_the_readme_uses_options_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = re.findall(r"^    avsep (.*)$", (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert lines
+    for line in lines:
+        command = max((c for c in COMMANDS if line.split()[: len(c)] == list(c)), key=len)
+        run([*command, "--help"])
+        listed = capsys.readouterr().out
+        assert [flag for flag in re.findall(r"(?<=\s)--?[a-z][a-z-]*", line) if flag not in listed] == []

@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 
-from avsep_plugin.errors import NoAudioError, OutputError
+from avsep_plugin.errors import NoAudioError, NoVideoError, OutputError
 from avsep_plugin.media.ffmpeg import find_ffmpeg
 from avsep_plugin.media.mux import remux
 from avsep_plugin.media.probe import probe
@@ -193,14 +193,33 @@ def test_rate_that_aac_does_not_take_is_said(tmp_path: Path) -> None:
     assert probe(tmp_path / "out.mp4").audio[0].sample_rate_hz == 96000
 
 
-def test_sound_without_a_picture_track_of_that_number(tmp_path: Path) -> None:
+def test_tags_go_to_their_streams_where_the_sound_comes_first(tmp_path: Path) -> None:
+    base = make_clip(tmp_path / "base.mkv")
+    command = [find_ffmpeg(), "-v", "error", "-i", base, "-map", "0:a", "-map", "0:v", "-c", "copy", "-metadata:s:a:0", "language=fra"]
+    subprocess.run([*command, "-metadata:s:v:0", "title=Picture", tmp_path / "a.mkv"], check=True)
+    make_stem(tmp_path / "a.mkv", tmp_path / "on.wav")
+    assert remux(tmp_path / "a.mkv", tmp_path / "on.wav", tmp_path / "out.mkv") == []
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert [stream.type for stream in container.streams] == ["audio", "video"]
+        assert container.streams.audio[0].language == "fra"
+        assert container.streams.video[0].metadata["title"] == "Picture"
+
+
+def test_source_without_a_picture(tmp_path: Path) -> None:
+    with StemWriter(tmp_path / "on.wav", tmp_path / "off.wav", RATE_HZ, 1) as writer:
+        writer.write(chirp(RATE_HZ), chirp(RATE_HZ))
+    with pytest.raises(NoVideoError, match=r"off\.wav has no picture"):
+        remux(tmp_path / "off.wav", tmp_path / "on.wav", tmp_path / "out.wav")
+
+
+def test_track_that_is_not_there(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4")
     make_stem(source, tmp_path / "on.wav")
     with pytest.raises(NoAudioError, match=r"a\.mp4 has no sound track 3"):
         remux(source, tmp_path / "on.wav", tmp_path / "out.mp4", track=3)
 
 
-def test_failure_is_ffmpegs_last_line_and_leaves_nothing(tmp_path: Path) -> None:
+def test_failure_is_ffmpegs_complaint_and_leaves_nothing(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4")
     (tmp_path / "on.wav").write_bytes(b"no sound at all")
     with pytest.raises(OutputError, match=r"out\.mp4 cannot be written: .*Invalid data") as caught:

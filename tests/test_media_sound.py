@@ -62,7 +62,8 @@ def decoded_by_ffmpeg(path: Path, channels: int) -> np.ndarray:
     ("suffix", "codec", "rate_hz", "layout"),
     [
         (".mp4", "aac", 44100, "stereo"), (".mp4", "aac", 48000, "5.1"), (".mov", "aac", 8000, "mono"),
-        (".mkv", "libopus", 48000, "stereo"), (".ogg", "libopus", 48000, "mono"), (".mp3", "libmp3lame", 44100, "stereo"), (".flac", "flac", 192000, "stereo"),
+        (".mkv", "libopus", 48000, "stereo"), (".ogg", "libopus", 48000, "mono"), (".mp3", "libmp3lame", 44100, "stereo"),
+        (".flac", "flac", 192000, "stereo"),
         (".mkv", "ac3", 48000, "stereo"), (".m4a", "alac", 96000, "stereo"), (".ts", "aac", 32000, "stereo"),
     ],
 )  # fmt: skip

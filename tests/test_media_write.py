@@ -149,6 +149,16 @@ def test_overlay_keeps_the_pictures_times(tmp_path: Path) -> None:
     assert [abs(float(picture.mean()) - 40 - 20 * index) < 4 for index, (_, picture) in enumerate(shown)] == [True] * 4
 
 
+def test_overlay_keeps_colours(tmp_path: Path) -> None:
+    colours = [(220, 30, 40), (30, 200, 60), (40, 60, 210), (230, 200, 20)]
+    with OverlayWriter(tmp_path / "a.mp4", 64, 48) as writer:
+        for index, colour in enumerate(colours):
+            writer.write(Fraction(index, 25), np.broadcast_to(np.array(colour, np.uint8), (48, 64, 3)))
+    with PictureReader(tmp_path / "a.mp4") as reader:
+        shown = [picture.mean(axis=(0, 1)) for _, picture in reader]
+    assert np.abs(np.array(shown) - colours).max() < 5
+
+
 def test_overlay_is_h264_that_every_player_takes(tmp_path: Path) -> None:
     write_overlay(tmp_path / "a.mp4", [Fraction(0)], size=(47, 63))
     with av.open(str(tmp_path / "a.mp4")) as container:

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from avsep_plugin.config import ModelConfig
 from avsep_plugin.errors import DataError
-from avsep_plugin.training.recipe import DataConfig, Recipe
-from avsep_plugin.training.shards import INT16_SCALE, Segment, Shards
+from .recipe import DataConfig, Recipe
+from .shards import INT16_SCALE, Segment, Shards
 
 Random = np.random.Generator
 Audio = npt.NDArray[np.float32]

@@ -11,7 +11,7 @@ from avsep_plugin.dsp.levels import decibels, set_rms, si_sdr
 from avsep_plugin.dsp.stft import analyse, synthesise
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator, Spectrum
-from avsep_plugin.training.dataset import AlignBatch, MixBatch
+from .dataset import AlignBatch, MixBatch
 
 
 class Objective(nn.Module):

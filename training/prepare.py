@@ -19,7 +19,7 @@ from avsep_plugin.dsp.resample import resample
 from avsep_plugin.errors import AvsepError, DataError
 from avsep_plugin.media.probe import probe
 from avsep_plugin.media.read import AudioReader, FrameReader
-from avsep_plugin.training.shards import INT16_SCALE, Segment, StoreConfig, manifest_line, read_manifest, write_shard, write_store
+from .shards import INT16_SCALE, Segment, StoreConfig, manifest_line, read_manifest, write_shard, write_store
 
 log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from avsep_plugin.atomic import atomic
 from avsep_plugin.config import to_dict
 from avsep_plugin.errors import ConfigError, ModelError
-from avsep_plugin.training.recipe import Recipe
+from .recipe import Recipe
 
 
 def save_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, step: int) -> None:

@@ -16,11 +16,11 @@ from torch import nn
 
 from avsep_plugin.errors import DataError
 from avsep_plugin.models import checkpoint
-from avsep_plugin.training.dataset import AlignBatch, Batches, MixBatch
-from avsep_plugin.training.losses import Objective
-from avsep_plugin.training.recipe import OptimizerConfig, Recipe
-from avsep_plugin.training.shards import Shards
-from avsep_plugin.training.state import load_state, save_state
+from .dataset import AlignBatch, Batches, MixBatch
+from .losses import Objective
+from .recipe import OptimizerConfig, Recipe
+from .shards import Shards
+from .state import load_state, save_state
 
 log = logging.getLogger(__name__)
 

@@ -44,4 +44,6 @@ def run_ffmpeg(output: Any, target: Path) -> None:
             raise
     if process.returncode:
         lines = complaints.decode(errors="replace").strip().splitlines()
-        raise OutputError(f"{target} cannot be written: {lines[-1] if lines else f'ffmpeg ended with code {process.returncode}'}")
+        # The first line is the cause; what follows only says that ffmpeg gives up.
+        cause = lines[0].rpartition("] ")[2].rstrip(".") if lines else f"ffmpeg ended with code {process.returncode}"
+        raise OutputError(f"{target} cannot be written: {cause}.")

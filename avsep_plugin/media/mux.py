@@ -4,9 +4,9 @@ The stem takes the place of the first sound track and starts where that track st
 Sound of the result, by container:
 
     MP4, M4V, 3GP, FLV, MPEG-TS   AAC, at least 256 kbit/s          MOV, MXF   PCM 24 bit
-    MKV, NUT                      FLAC                              AVI        PCM 16 bit
+    MKV, Ogg                      FLAC                              AVI        PCM 16 bit
     WebM                          Opus 256 kbit/s                   MPEG-PS    MP2 384 kbit/s
-    Ogg                           FLAC                              ASF        WMA 320 kbit/s
+    NUT                           PCM 24 bit                        ASF        WMA 320 kbit/s
 """
 
 from collections.abc import Callable
@@ -18,12 +18,12 @@ from typing import Any
 import av.container
 import ffmpeg
 
-from avsep_plugin.errors import NoAudioError, OutputError
+from avsep_plugin.errors import NoAudioError, NoVideoError, OutputError
 from avsep_plugin.media.atomic import atomic
 from avsep_plugin.media.edits import set_sound_start
 from avsep_plugin.media.ffmpeg import run_ffmpeg
 from avsep_plugin.media.read import AudioReader
-from avsep_plugin.media.source import audio_streams, file_address, open_media
+from avsep_plugin.media.source import audio_streams, file_address, open_media, video_stream
 
 _AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 _MP2_RATES_HZ = (16000, 22050, 24000, 32000, 44100, 48000)
@@ -60,7 +60,7 @@ _FLAC = Sound("flac", format="s32")
 _OPUS = Sound("libopus", lambda channels: max(256_000, 96_000 * channels), (48000,))
 _SOUNDS = {
     "mp4": _AAC, "ipod": _AAC, "3gp": _AAC, "mpegts": _AAC, "flv": Sound("aac", _AAC.bit_rate, (11025, 22050, 44100, 48000)),
-    "mov": Sound("pcm_s24le"), "mxf": Sound("pcm_s24le", rates_hz=(48000,)), "matroska": _FLAC, "nut": _FLAC, "ogg": _FLAC,
+    "mov": Sound("pcm_s24le"), "mxf": Sound("pcm_s24le", rates_hz=(48000,)), "nut": Sound("pcm_s24le"), "matroska": _FLAC, "ogg": _FLAC,
     "webm": _OPUS, "avi": Sound("pcm_s16le"), "vob": Sound("mp2", lambda _: 384_000, _MP2_RATES_HZ),
     "asf": Sound("wmav2", lambda _: 320_000, (8000, 11025, 16000, 22050, 32000, 44100, 48000)),
 }  # fmt: skip
@@ -77,17 +77,19 @@ def remux(source: Path, stem: Path, output: Path, track: int = 0) -> list[str]:
 
     source: media file with sound, never changed; its start and clock are kept. stem: a sound file with the track's samples.
     Returns warnings, one sentence each: what the container could not take. The output appears whole or not at all.
-    Raises OutputError (with ffmpeg's last words), and what opening the source raises.
+    Raises OutputError (with ffmpeg's complaint), NoAudioError, NoVideoError, and what opening the source raises.
     """
     source, stem, output = Path(source), Path(stem), Path(output)
     with open_media(source) as container:
+        if video_stream(container) is None:
+            raise NoVideoError(f"{source} has no picture.")
         muxer = _muxer(container.format.name, output, container.metadata)
         plans = _plans(container, track)
         chapters = bool(container.chapters())
     with AudioReader(source, track) as reader:
         start_seconds, channels, rate = reader.start_seconds, reader.channels, reader.sample_rate_hz
     sound, warnings = _SOUNDS.get(muxer, _AAC).options(channels, rate)
-    options = {"c": "copy", **sound, "map_metadata": "0", "f": muxer, **_muxer_options(muxer)}
+    options = {"c": "copy", **sound, "f": muxer, **_muxer_options(muxer)}
     if muxer in ("avi", "flv", "mpegts") and chapters:
         warnings.append("The chapters were dropped: the container has none.")
     failure: OutputError | None = None
@@ -158,7 +160,10 @@ def _mux(source: Path, plan: _Plan, stem: Path, start_seconds: Fraction, tempora
     # Six decimals are what ffmpeg keeps of an offset; the exact start is set afterwards where the container can say it.
     sound = ffmpeg.input(file_address(stem), itsoffset=f"{float(start_seconds):.6f}")
     streams = [sound["a:0"] if is_new else whole[str(index)] for index, is_new in plan.streams]
-    tags = {f"map_metadata:s:{place}": f"0:s:{index}" for place, (index, _) in enumerate(plan.streams)}
+    # ffmpeg-python numbers its inputs in the order in which the streams use them.
+    number = int(plan.streams[0][1])
+    tags = {"map_metadata": str(number), "map_chapters": str(number)}
+    tags |= {f"map_metadata:s:{place}": f"{number}:s:{index}" for place, (index, _) in enumerate(plan.streams)}
     run_ffmpeg(ffmpeg.output(*streams, file_address(temporary), **options, **tags), output)
 
 

@@ -21,6 +21,7 @@ import av.container
 import av.error
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
 from avsep_plugin.clip import Float32, UInt8
 from avsep_plugin.errors import ConfigError, OutputError
@@ -157,6 +158,7 @@ class OverlayWriter:
         self.warnings: list[str] = []
         self._quality = quality
         self._last_tick = -1
+        self._scaler = VideoReformatter()
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -176,16 +178,20 @@ class OverlayWriter:
         stream: av.VideoStream = self._container.add_stream("libx264", options={"crf": str(self._quality), "preset": "veryfast"})
         stream.width, stream.height = self.width + self.width % 2, self.height + self.height % 2
         stream.pix_fmt, stream.time_base = "yuv420p", Fraction(1, _CLOCK_HZ)
-        stream.codec_context.time_base = Fraction(1, _CLOCK_HZ)
+        context = stream.codec_context
+        context.time_base = Fraction(1, _CLOCK_HZ)
+        context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
         return stream
 
     def write(self, time_seconds: Fraction, picture: UInt8) -> None:
         """Append a picture, [height, width, 3] uint8 RGB, shown from `time_seconds` on (the source's clock); times must not run back."""
         if picture.shape != (self.height, self.width, 3) or picture.dtype != np.uint8:
             raise ValueError(f"pictures must be [{self.height}, {self.width}, 3] uint8, not {picture.shape} {picture.dtype}")
-        even = np.pad(picture, ((0, self.height % 2), (0, self.width % 2), (0, 0)), "edge")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), "rgb24")
-        frame = frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+        if self.height % 2 or self.width % 2:
+            picture = np.pad(picture, ((0, self.height % 2), (0, self.width % 2), (0, 0)), "edge")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+        frame = self._scaler.reformat(frame, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG, threads=1)
         self._last_tick = max(round(time_seconds * _CLOCK_HZ), self._last_tick + 1)
         frame.pts, frame.time_base = self._last_tick, Fraction(1, _CLOCK_HZ)
         with _writing(self.path):

@@ -1,6 +1,6 @@
 """Ready-made scenes: clips for training, the demo, and random scenes of a split."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -77,6 +77,12 @@ def training_config(
         sample_rate_hz=sample_rate_hz,
         channels=channels,
     )
+
+
+def places_config(seed: int, seconds: float | Fraction = Fraction(8, 5), size: tuple[int, int] = (256, 144)) -> SceneConfig:
+    """A face, ball or struck object of the training split at any place, alone: for training to tell where a sound comes from."""
+    config = random_config(seed, "train", Fraction(seconds).limit_denominator(1000), size)
+    return replace(config, off_screen=(), channels=1, snr_db=None)
 
 
 def demo_config(seed: int = 0, duration_seconds: Fraction = Fraction(10)) -> SceneConfig:
