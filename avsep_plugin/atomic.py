@@ -1,24 +1,57 @@
-"""Outputs that appear whole or not at all."""
+"""Outputs that appear whole or not at all: written beside the target under a temporary name, synced, renamed.
+
+(`click.open_file(atomic=True)` is no help: it publishes the partial file when the block raises.)
+"""
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from avsep_plugin.errors import OutputError
 
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, of the same suffix, that takes its place when the block ends well.
+    """Give a temporary path in the same folder; when the block ends well it becomes `path`, else it is removed.
 
-    It is flushed to the disk first. On any exception, Ctrl-C included, it is removed and `path` stays as it was.
+    Raises OutputError where the result cannot be put into place. Whatever the block raises, Ctrl-C included, goes on.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}.part{path.suffix}")
-    try:
+    with atomic_all([path]) as (temporary,):
         yield temporary
+
+
+@contextmanager
+def atomic_all(paths: Sequence[Path]) -> Iterator[list[Path]]:
+    """`atomic` for files that belong together: none is renamed before all of them are complete and on disk."""
+    pairs = [(_temporary(path), path) for path in paths]
+    try:
+        yield [temporary for temporary, _ in pairs]
+        for temporary, path in pairs:
+            _sync(temporary, path)
+        for temporary, path in pairs:
+            _rename(temporary, path)
+    finally:
+        for temporary, _ in pairs:
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary(path: Path) -> Path:
+    """A hidden name that no folder walk takes for footage; the suffix stays last, where FFmpeg looks for it."""
+    return path.with_name(f".avsep-{secrets.token_hex(6)}.part{path.suffix}")
+
+
+def _sync(temporary: Path, path: Path) -> None:
+    try:
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
+    except OSError as exc:
+        raise OutputError(f"{path} cannot be written: {exc.strerror}.") from exc
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    try:
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    except OSError as exc:
+        raise OutputError(f"{path} cannot be written: {exc.strerror}.") from exc

@@ -94,7 +94,8 @@ def _run_one(job: Job, task: Task, sources: set[Path]) -> Row:
         return _row(job, task, "error", {}, str(exc))
     except Exception as exc:  # a bug or a full disk: the other clips go on
         log.debug("%s failed", job.source, exc_info=exc)
-        return _row(job, task, "error", {}, f"{job.source}: unexpected {type(exc).__name__}: {' '.join(str(exc).split()) or 'no reason given'}")
+        reason = " ".join(str(exc).split()) or "no reason given"
+        return _row(job, task, "error", {}, f"{job.source}: unexpected {type(exc).__name__}: {reason}")
 
 
 def _row(job: Job, task: Task, status: Status, outputs: Mapping[str, Path], message: str, warnings: Sequence[str] = ()) -> Row:

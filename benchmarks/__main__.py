@@ -40,7 +40,7 @@ def _programs(folder: Path, short: int, long: int) -> None:
         for seconds, run in runs.items():
             print(f"| {command}, {seconds} s of 640x360 | s per s of footage | {run.seconds / seconds:.3f} |")
         ratio = runs[long].peak_mib / runs[short].peak_mib
-        print(f"| {command} | peak memory, {long} s over {short} s | {ratio:.2f} ({runs[short].peak_mib:.0f} MiB for {short} s) |", flush=True)
+        print(f"| {command} | peak memory, {long} s over {short} s | {ratio:.2f} ({runs[short].peak_mib:.0f} MiB for {short} s) |")
     print(f"| avsep --help | seconds | {programs.help_seconds():.2f} |")
 
 

@@ -49,7 +49,6 @@ ONLY_IN = {
     "pedalboard": {"effect"},
     "lightning": {"training"},
     "lightning_fabric": {"training"},
-    "webdataset": {"training"},
 }
 """Library -> the only layers or modules that may import it."""
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from avsep_plugin.config import ModelConfig
 from avsep_plugin.errors import DataError
-from .recipe import DataConfig, Recipe
+
+from .recipe import Recipe
 from .shards import INT16_SCALE, Segment, Shards
 
 Random = np.random.Generator

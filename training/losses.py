@@ -11,6 +11,7 @@ from avsep_plugin.dsp.levels import decibels, set_rms, si_sdr
 from avsep_plugin.dsp.stft import analyse, synthesise
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator, Spectrum
+
 from .dataset import AlignBatch, MixBatch
 
 

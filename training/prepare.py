@@ -19,6 +19,7 @@ from avsep_plugin.dsp.resample import resample
 from avsep_plugin.errors import AvsepError, DataError
 from avsep_plugin.media.probe import probe
 from avsep_plugin.media.read import AudioReader, FrameReader
+
 from .shards import INT16_SCALE, Segment, StoreConfig, manifest_line, read_manifest, write_shard, write_store
 
 log = logging.getLogger(__name__)
@@ -62,8 +63,8 @@ def prepare(
 ) -> Prepared:
     """Decode every media file under `folders` into shards in `output`; goes on where an earlier call stopped.
 
-    Each folder is a corpus, known by its name. `exclude` and `only` are glob patterns on <corpus>/<path in it>. The first group that matches of
-    `speaker_pattern`, searched in the file's name, says who is seen, so that a person is never paired with himself.
+    Each folder is a corpus, known by its name. `exclude` and `only` are glob patterns on <corpus>/<path in it>. The first group that
+    matches of `speaker_pattern`, searched in the file's name, says who is seen, so that a person is never paired with himself.
     Files without sound, too short, silent or damaged are skipped; files without picture are stored as sound.
     Raises DataError where the folders hold no media.
     """
@@ -80,7 +81,7 @@ def prepare(
     seconds, number = 0.0, len(list(output.glob("*.tar")))
     with ThreadPoolExecutor(jobs) as pool:
         for start in range(0, len(todo), CLIPS_PER_SHARD):
-            clips = list(pool.map(lambda item: _read(*item, store, speaker_pattern), todo[start : start + CLIPS_PER_SHARD]))
+            clips = list(pool.map(lambda item: _read(item[0], item[1], store, speaker_pattern), todo[start : start + CLIPS_PER_SHARD]))
             seconds += _write(output, number, clips) / model.sample_rate_hz
             number += 1
             skipped |= {clip.source: clip.reason for clip in clips if clip.reason}

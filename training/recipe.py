@@ -26,7 +26,8 @@ class DataConfig:
     negatives: Literal["shift", "other", "both"] = "shift"
     """align: shifted inside the clip, the sound of another clip, or either."""
     interferers: dict[str, float] = field(default_factory=lambda: {"same": 1.0})
-    """separate: share of off-screen sounds from the clip's own corpus ("same": another clip, never the same known person) and from others."""
+    """separate: share of off-screen sounds from the clip's own corpus ("same": another clip, never of the same known person) and
+    from others."""
     mixtures_per_clip: int = 1
     level_db: float = 0.0
     """separate: the off-screen sound is louder or softer than the on-screen one by up to this much."""

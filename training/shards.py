@@ -81,11 +81,13 @@ class Shards:
         """Pictures of a segment, [n, S, S, C] uint8, mapped."""
         if segment.frames is None:
             raise DataError(f"{segment.key} has no picture.")
-        return self._map(segment, segment.frames, np.dtype(np.uint8))
+        frames: npt.NDArray[np.uint8] = self._map(segment, segment.frames, np.dtype(np.uint8))
+        return frames
 
     def audio(self, segment: Segment) -> npt.NDArray[np.int16]:
         """Sound of a segment, [2, m] int16 at the store's rate, mapped."""
-        return self._map(segment, segment.audio, np.dtype("<i2"))
+        audio: npt.NDArray[np.int16] = self._map(segment, segment.audio, np.dtype("<i2"))
+        return audio
 
     def _map(self, segment: Segment, place: Place, dtype: np.dtype[Any]) -> Any:
         return np.memmap(self.folder / segment.shard, dtype=dtype, mode="r", offset=place.offset, shape=place.shape)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from avsep_plugin.atomic import atomic
 from avsep_plugin.config import to_dict
 from avsep_plugin.errors import ConfigError, ModelError
+
 from .recipe import Recipe
 
 

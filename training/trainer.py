@@ -16,6 +16,7 @@ from torch import nn
 
 from avsep_plugin.errors import DataError
 from avsep_plugin.models import checkpoint
+
 from .dataset import AlignBatch, Batches, MixBatch
 from .losses import Objective
 from .recipe import OptimizerConfig, Recipe

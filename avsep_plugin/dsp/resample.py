@@ -14,4 +14,5 @@ def resample(signal: Tensor, from_hz: int, to_hz: int) -> Tensor:
     if from_hz == to_hz:
         return signal
     length = math.ceil(signal.shape[-1] * to_hz / from_hz)
-    return torchaudio.functional.resample(signal, from_hz, to_hz, lowpass_filter_width=16)[..., :length]
+    resampled: Tensor = torchaudio.functional.resample(signal, from_hz, to_hz, lowpass_filter_width=16)
+    return resampled[..., :length]

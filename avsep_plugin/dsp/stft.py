@@ -27,7 +27,8 @@ def hann(config: StftConfig, like: Tensor) -> Tensor:
 def analyse(signal: Tensor, config: StftConfig) -> Tensor:
     """STFT of `signal` [..., N] float32 -> [..., bins, L] complex64, L = config.frame_count(N) (N >= frame_samples)."""
     frames = signal.unfold(-1, config.frame_samples, config.hop_samples) * hann(config, signal)
-    return torch.fft.rfft(frames, n=config.fft_size).transpose(-1, -2)
+    spectrum: Tensor = torch.fft.rfft(frames, n=config.fft_size)
+    return spectrum.transpose(-1, -2)
 
 
 def synthesise(spectrum: Tensor, config: StftConfig, *, raw: bool = False) -> Tensor:

@@ -10,9 +10,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from avsep_plugin.atomic import atomic
 from avsep_plugin.config import ModelConfig, from_dict, to_dict
 from avsep_plugin.errors import ConfigError, ModelError
-from avsep_plugin.atomic import atomic
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from avsep_plugin.config import ModelConfig
 from avsep_plugin.dsp.levels import decibels
 from avsep_plugin.dsp.stft import analyse, synthesise
+from avsep_plugin.errors import ConfigError
 from avsep_plugin.models.fused import Alignment, AlignmentHead, FusedFeatures, FusedNetwork
 from avsep_plugin.models.recurrent import RecurrentMask
 from avsep_plugin.models.unet import UNet
@@ -123,10 +124,12 @@ class Separator(nn.Module):
         return torch.cat([ratio, ratio[..., -1:].expand(-1, -1, missing)], dim=-1)
 
     def original(self, frames: Tensor, audio: Tensor) -> tuple[Tensor, Tensor]:
-        """The paper's own reconstruction from predicted level and phase: (on, off), each [B, M] float32.
+        """The paper's own reconstruction: predicted level and phase, raw inverse STFT (1.5 times the level).
 
-        By the raw inverse STFT, so 1.5 times as loud inside as the mixture's parts.
+        Returns (on, off), each [B, M] float32. Raises ConfigError for a model that writes a mask and predicts no spectrograms.
         """
+        if self.config.separator.head != "spectrogram":
+            raise ConfigError(f"Model '{self.config.name}' writes masks, so its only reconstruction is 'editor'.")
         on, off = self.spectra(self.mixture(audio), self.features(frames, audio))
         return (
             synthesise(on.complex(), self.config.stft, raw=True),
