@@ -1,6 +1,6 @@
 """Many clips, one after another, and the report of what became of each.
 
-    inputs --discover.find--> Findings --run--> a Row for each input --report, write_text--> JSON
+inputs --discover.find--> Findings --run--> a Row for each input --report, write_text--> JSON
 """
 
 import dataclasses

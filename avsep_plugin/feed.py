@@ -1,7 +1,7 @@
 """What a network is given: window after window of sound and pictures, in one pass over both.
 
-    pieces of sound --cut--> Window, SampleBuffer --inputs--> audio [1, 2, N] at the model's rate and level
-                                pictures(start, count) -----> frames [1, T, c, c, 3]
+pieces of sound --cut--> Window, SampleBuffer --inputs--> audio [1, 2, N] at the model's rate and level
+                            pictures(start, count) -----> frames [1, T, c, c, 3]
 """
 
 from collections.abc import Callable, Iterable, Iterator

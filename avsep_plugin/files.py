@@ -1,7 +1,7 @@
 """Path to path: joins media with the pipeline. Reads like the data flow; every clip's outputs appear whole or not at all.
 
-    clip --Footage--> sound, pictures --separate--> on-screen and off-screen stem --remux--> the clip with the on-screen sound
-                                      --align-----> heat map --overlay--> the clip with the heat map over its picture
+clip --Footage--> sound, pictures --separate--> on-screen and off-screen stem --remux--> the clip with the on-screen sound
+                                  --align-----> heat map --overlay--> the clip with the heat map over its picture
 """
 
 import tempfile

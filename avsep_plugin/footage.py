@@ -1,7 +1,7 @@
 """A file as the pipeline takes it: sound in blocks, pictures by number, both counted from the first sample.
 
-    file --AudioReader--> blocks [C, n]
-         --FrameReader--> a sliding row of pictures --pictures(start, count)--> [count, c, c, 3]
+file --AudioReader--> blocks [C, n]
+     --FrameReader--> a sliding row of pictures --pictures(start, count)--> [count, c, c, 3]
 """
 
 from collections.abc import Iterator

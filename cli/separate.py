@@ -29,11 +29,13 @@ if TYPE_CHECKING:
 @click.option("--format", type=click.Choice(get_args(FileFormat)), help="File format of the stems.  [default: wav]")
 @click.option("--bit-depth", type=click.Choice(get_args(BitDepth)), help="Bits per sample of the stems.  [default: source]")
 @click.option(
-    "--highs", type=click.Choice(get_args(Highs)),
+    "--highs",
+    type=click.Choice(get_args(Highs)),
     help="Sound above the model's band: follow the top of the mask, keep on-screen, or cut (all off-screen).  [default: follow]",
 )
 @click.option(
-    "--reconstruction", type=click.Choice(get_args(Reconstruction)),
+    "--reconstruction",
+    type=click.Choice(get_args(Reconstruction)),
     help="editor: full-band stems that add up to the source; original: the paper's mono output.  [default: editor]",
 )
 @options.device
@@ -41,8 +43,19 @@ if TYPE_CHECKING:
 @options.talking
 @click.pass_obj
 def separate(
-    talk: Talk, inputs: tuple[Path, ...], output_dir: Path, overwrite: bool, dry_run: bool, preset_name: str | None, device: str,
-    json_path: Path | None, model: str | None, format: str | None, bit_depth: str | None, highs: str | None, reconstruction: str | None,
+    talk: Talk,
+    inputs: tuple[Path, ...],
+    output_dir: Path,
+    overwrite: bool,
+    dry_run: bool,
+    preset_name: str | None,
+    device: str,
+    json_path: Path | None,
+    model: str | None,
+    format: str | None,
+    bit_depth: str | None,
+    highs: str | None,
+    reconstruction: str | None,
 ) -> None:
     """Separate what a picture shows from all the rest.
 

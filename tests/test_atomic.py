@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from avsep_plugin.errors import OutputError
 from avsep_plugin.atomic import atomic, atomic_all
+from avsep_plugin.errors import OutputError
 
 
 def test_result_is_renamed_into_place(tmp_path: Path) -> None:

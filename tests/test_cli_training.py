@@ -70,9 +70,7 @@ def test_prepare_tells_what_it_skipped(shards: Path) -> None:
     assert (prepared["stored"], list(prepared["skipped"])) == (4, ["footage/broken.mov"])
 
 
-def test_alignment_then_separation_gives_a_checkpoint_that_separates(
-    shards: Path, tmp_path: Path, make_clip: Callable[..., Path]
-) -> None:
+def test_alignment_then_separation_gives_a_checkpoint_that_separates(shards: Path, tmp_path: Path, make_clip: Callable[..., Path]) -> None:
     common = [str(shards), "--device", "cpu"]
     assert run(["train", "align", *common, "-o", str(tmp_path / "run1"), "--recipe", str(tmp_path / "align.toml")]) == 0
     aligned, recipe = str(tmp_path / "run1" / "model.safetensors"), str(tmp_path / "separate.toml")

@@ -108,10 +108,7 @@ def test_a_library_is_imported_only_where_it_belongs(library: str) -> None:
 
 def test_relative_imports_are_for_siblings_of_cli_and_training() -> None:
     relative = {
-        name: node.level
-        for name, tree in MODULES.items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and node.level
+        name: node.level for name, tree in MODULES.items() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level
     }
     assert {name: level for name, level in relative.items() if _layer(name) not in {"cli", "training"} or level > 1} == {}
 

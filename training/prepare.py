@@ -163,8 +163,7 @@ def _write(output: Path, number: int, clips: list[_Clip]) -> int:
     for clip in clips:
         keys = [f"{clip.source}#{piece}" for piece in range(len(clip.pieces))]
         segments = [
-            Segment(key, clip.corpus, clip.source, clip.speaker, shard, places[f"{key}.audio"], places.get(f"{key}.frames"))
-            for key in keys
+            Segment(key, clip.corpus, clip.source, clip.speaker, shard, places[f"{key}.audio"], places.get(f"{key}.frames")) for key in keys
         ]
         lines.append(manifest_line(clip.source, segments, clip.reason))
     with (output / "manifest.jsonl").open("a") as manifest:

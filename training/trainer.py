@@ -163,5 +163,3 @@ def _prefetch(batches: Batches, recipe: Recipe, numbers: range) -> Iterator[tupl
 def _write_log(output: Path, step: int, figures: dict[str, float]) -> None:
     with (output / "log.jsonl").open("a") as file:
         file.write(json.dumps({"step": step, **{name: round(value, 5) for name, value in figures.items()}}) + "\n")
-
-

@@ -18,8 +18,8 @@ from typing import Any
 import av.container
 import ffmpeg
 
-from avsep_plugin.errors import NoAudioError, NoVideoError, OutputError
 from avsep_plugin.atomic import atomic
+from avsep_plugin.errors import NoAudioError, NoVideoError, OutputError
 from avsep_plugin.media.edits import set_sound_start
 from avsep_plugin.media.ffmpeg import run_ffmpeg
 from avsep_plugin.media.read import AudioReader

@@ -23,9 +23,9 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
+from avsep_plugin.atomic import atomic, atomic_all
 from avsep_plugin.clip import Float32, UInt8
 from avsep_plugin.errors import ConfigError, OutputError
-from avsep_plugin.atomic import atomic, atomic_all
 from avsep_plugin.media.mux import add_sound
 from avsep_plugin.media.source import file_address
 

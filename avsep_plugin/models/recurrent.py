@@ -1,8 +1,8 @@
 """A lighter separator on the same fused features: a bidirectional recurrent network that writes a ratio mask frame by frame.
 
-    spectrogram [B, bins, L] --linear--> +
-                                         +-- GRU, both directions --linear--> mask logits [B, bins, L]
-    scales, means over fields of the picture --conv--> stretched to L steps
+spectrogram [B, bins, L] --linear--> +
+                                     +-- GRU, both directions --linear--> mask logits [B, bins, L]
+scales, means over fields of the picture --conv--> stretched to L steps
 """
 
 import torch

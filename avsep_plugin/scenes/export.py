@@ -15,9 +15,9 @@ import numpy.typing as npt
 from av.container import OutputContainer
 from av.error import FFmpegError
 
+from avsep_plugin.atomic import atomic
 from avsep_plugin.clip import Float32, UInt8
 from avsep_plugin.errors import OutputError
-from avsep_plugin.atomic import atomic
 from avsep_plugin.media.source import file_address
 from avsep_plugin.scenes.scene import RenderedScene, SceneConfig
 from avsep_plugin.scenes.stage import Stage
