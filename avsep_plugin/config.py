@@ -21,14 +21,31 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PictureConfig:
-    """How a picture becomes the network's input: fitted to a square of `stored_size`, then the centre `crop_size` of it."""
+    """How a picture becomes the network's input: fitted to a square, of which a part `stored_size` wide is kept, then the centre
+    `crop_size` of that part."""
 
     frame_rate: Fraction = Fraction(2997, 100)
     stored_size: int = 256
     crop_size: int = 224
     fit: Fit = "squash"
+    zoom: float = 1.0
+    """The fitted square's side over that of the part that is kept; 1 keeps all of it."""
+    centre: tuple[float, float] = (0.5, 0.5)
+    """Where the middle of the kept part lies in the fitted square, (x, y) in [0, 1]; it never reaches outside."""
     channels: Literal[1, 3] = 3
     """3 = RGB; 1 = their mean."""
+
+    @property
+    def square_size(self) -> int:
+        """Side of the fitted square in the network's pixels."""
+        return round(self.stored_size * self.zoom)
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """(left, top) of the kept part in the fitted square."""
+        room = self.square_size - self.stored_size
+        left, top = (min(max(round(place * self.square_size - self.stored_size / 2), 0), room) for place in self.centre)
+        return left, top
 
 
 @dataclass(frozen=True)

@@ -138,6 +138,14 @@ def test_a_known_person_is_never_paired_with_himself(shards: Shards) -> None:
         assert (pitch(on[0]) < 275) != (pitch(off[0, 0]) < 275)
 
 
+def test_partners_share_a_mixture(shards: Shards) -> None:
+    batch = Batches([shards], recipe(partners=True, mixtures_per_clip=2, level_db=3.0)).mix(9, 6)
+    mixtures = batch.on + batch.off[:, 0]
+    for first, second in zip(mixtures[::2], mixtures[1::2], strict=True):
+        assert torch.allclose(first / first.std(), second / second.std(), atol=1e-4)
+    assert not torch.equal(batch.frames[0], batch.frames[1])
+
+
 def test_off_screen_level_stays_in_its_range(shards: Shards) -> None:
     batch = Batches([shards], recipe(level_db=3.0)).mix(2, 30)
     ratio_db = 20 * torch.log10(batch.off[:, 0].square().mean((1, 2)).sqrt() / batch.on.square().mean((1, 2)).sqrt())

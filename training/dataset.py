@@ -70,7 +70,10 @@ class Batches:
     def mix(self, step: int, size: int) -> MixBatch:
         """One batch of mix-and-separate."""
         random = np.random.default_rng((self.recipe.seed, step))
-        items = [self._mix_item(random) for _ in range(size)]
+        items: list[tuple[npt.NDArray[np.uint8], Audio, Audio]] = []
+        while len(items) < size:
+            items += self._partners(random) if self.data.partners else [self._mix_item(random)]
+        items = items[:size]
         return MixBatch(*(torch.from_numpy(np.stack(parts)) for parts in zip(*items, strict=True)))
 
     def _align_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, Audio]:
@@ -84,8 +87,18 @@ class Batches:
             return frames, aligned, self._sound(other, self._start(random, other, speed), speed)
         return frames, aligned, self._sound(clip, other_start, speed)
 
-    def _mix_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, Audio]:
-        clip = self._pick(random, self.seen[_draw(random, self.clip_shares)])
+    def _partners(self, random: Random) -> list[tuple[npt.NDArray[np.uint8], Audio, Audio]]:
+        """Two clips of one corpus, each with the other's sound as its first off-screen one: one mixture, two pictures."""
+        pool = self.seen[_draw(random, self.clip_shares)]
+        first = self._pick(random, pool)
+        items = [self._mix_item(random, clip) for clip in (first, self._pick(random, pool, unlike=first))]
+        level = 10 ** (random.uniform(-self.data.level_db, self.data.level_db) / 20) * _rms(items[0][1]) / max(_rms(items[1][1]), 1e-6)
+        for (_, _, off), sound in ((items[0], level * items[1][1]), (items[1], items[0][1] / max(level, 1e-6))):
+            off[0] = sound
+        return items
+
+    def _mix_item(self, random: Random, clip: Segment | None = None) -> tuple[npt.NDArray[np.uint8], Audio, Audio]:
+        clip = clip or self._pick(random, self.seen[_draw(random, self.clip_shares)])
         speed = self._speed(random)
         start = self._start(random, clip, speed)
         on = self._sound(clip, start, speed)

@@ -55,12 +55,19 @@ def display_size(width: int, height: int, aspect: Fraction | None, swap: bool) -
 
 
 def fitted_size(width: int, height: int, picture: PictureConfig) -> tuple[int, int]:
-    """(width, height) to which a displayed picture is scaled before it is laid, centred, on the stored square."""
-    size = picture.stored_size
+    """(width, height) to which a displayed picture is scaled before it is laid, centred, on the fitted square."""
+    size = picture.square_size
     if picture.fit == "squash":
         return size, size
     side = max(width, height) if picture.fit == "letterbox" else min(width, height)
     return max(1, round(Fraction(width * size, side))), max(1, round(Fraction(height * size, side)))
+
+
+def kept_part(fitted: UInt8, picture: PictureConfig) -> UInt8:
+    """The part of the fitted square that is kept, [S, S, 3] with S = stored_size, from a scaled [h, w, 3] picture."""
+    left, top = picture.corner
+    square = on_square(fitted, picture.square_size)
+    return square[top : top + picture.stored_size, left : left + picture.stored_size]
 
 
 def on_square(picture: UInt8, size: int) -> UInt8:
@@ -86,10 +93,10 @@ def covered_area(width: int, height: int, picture: PictureConfig) -> tuple[float
     """
     offset = (picture.stored_size - picture.crop_size) // 2
 
-    def along(length: int) -> tuple[float, float]:
-        on_stored, in_picture, _ = _overlap(length, picture.stored_size)
-        return (offset - on_stored + in_picture) / length, picture.crop_size / length
+    def along(length: int, corner: int) -> tuple[float, float]:
+        on_fitted, in_picture, _ = _overlap(length, picture.square_size)
+        return (corner + offset - on_fitted + in_picture) / length, picture.crop_size / length
 
     fitted_width, fitted_height = fitted_size(width, height, picture)
-    (left, relative_width), (top, relative_height) = along(fitted_width), along(fitted_height)
+    (left, relative_width), (top, relative_height) = along(fitted_width, picture.corner[0]), along(fitted_height, picture.corner[1])
     return left, top, relative_width, relative_height

@@ -11,7 +11,7 @@ from av.video.reformatter import VideoReformatter
 from avsep_plugin.clip import UInt8
 from avsep_plugin.config import PictureConfig
 from avsep_plugin.errors import DamagedMediaError, NoVideoError
-from avsep_plugin.media.geometry import Orientation, covered_area, display_size, fitted_size, on_square
+from avsep_plugin.media.geometry import Orientation, covered_area, display_size, fitted_size, kept_part
 from avsep_plugin.media.probe import VideoStream
 from avsep_plugin.media.source import MediaReader, reading, select, video_stream
 
@@ -119,7 +119,7 @@ class FrameReader(_Pictures):
         width, height = fitted_size(*self._size(frame, orientation.swap), self.picture)
         if orientation.swap:
             width, height = height, width
-        return on_square(orientation.apply(self._rgb(frame, width, height, "AREA")), self.picture.stored_size)
+        return kept_part(orientation.apply(self._rgb(frame, width, height, "AREA")), self.picture)
 
 
 class PictureReader(_Pictures):
