@@ -30,7 +30,7 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks
 
 parity: $(READY)
-	$(BIN)/python benchmarks/parity.py $(GOLDEN)
+	$(BIN)/python -m benchmarks.parity $(GOLDEN)
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \

@@ -11,48 +11,6 @@ UInt8 = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class AudioChunk:
-    """A run of sound on the file's own clock.
-
-    samples: [channels, samples] float32, full scale = 1.
-    start_sample: index of the first sample, counted from the first sample of the stream.
-    """
-
-    samples: Float32
-    sample_rate_hz: int
-    start_sample: int = 0
-
-    def __post_init__(self) -> None:
-        if self.samples.ndim != 2 or self.samples.dtype != np.float32:
-            raise ValueError(f"samples must be [channels, samples] float32, not {self.samples.shape} {self.samples.dtype}")
-        if self.sample_rate_hz <= 0 or self.start_sample < 0:
-            raise ValueError("sample rate must be positive and the start not negative")
-
-    @property
-    def stop_sample(self) -> int:
-        """One past the last sample (ranges are half-open)."""
-        return self.start_sample + int(self.samples.shape[1])
-
-
-@dataclass(frozen=True)
-class FrameChunk:
-    """A run of pictures at a constant rate, on the sound's clock (frame i is shown at i / frame_rate after the first sample).
-
-    frames: [N, H, W, 3] uint8, RGB.
-    """
-
-    frames: UInt8
-    frame_rate: Fraction
-    start_frame: int = 0
-
-    def __post_init__(self) -> None:
-        if self.frames.ndim != 4 or self.frames.shape[3] != 3 or self.frames.dtype != np.uint8:
-            raise ValueError(f"frames must be [N, H, W, 3] uint8, not {self.frames.shape} {self.frames.dtype}")
-        if self.frame_rate <= 0:
-            raise ValueError("frame rate must be positive")
-
-
-@dataclass(frozen=True)
 class Stems:
     """On-screen and off-screen sound, both [channels, samples] float32, that add up to the mixture."""
 

@@ -105,7 +105,7 @@ def separate_file(
         _write_stems(footage, writer, model, options, progress)
         warnings = footage.notes
         if options.write_video:
-            warnings += remux(source, drafts["on"], drafts["video"])
+            warnings += remux(source, drafts["on"], drafts["video"], options.track)
     return FileResult(outputs, warnings)
 
 
@@ -117,15 +117,19 @@ def localize_file(
     heatmap.npz: values [T, h, w] float32, signed, positive = evidence; cell t covers the step from start_seconds + t * step_seconds
     on (clock of the file); area = (left, top, width, height) of the displayed picture that the cells cover, in shares of it;
     logits [windows], one every window_seconds, positive = sound and picture belong together.
+
+    progress: takes the seconds that are done; finding the sound counts for one half of each second, drawing the overlay for the other.
+    Raises MediaError (see errors.py) where the clip does not allow it, OutputError.
     """
     info = _checked(source, track)
     outputs = localisation_outputs(out_dir)
     with Footage(source, model.config.picture, track) as footage, _published(source, outputs) as drafts:
-        found = align(model, footage.blocks(), footage.sample_rate_hz, footage.pictures, precision, progress)
+        found = align(model, footage.blocks(), footage.sample_rate_hz, footage.pictures, precision, _halves(progress, 0.0))
         assert info.video is not None
         heat_map = replace(found.heat_map, start_seconds=footage.start_seconds, area=picture_area(info.video, model.config.picture))
         _save(drafts["heatmap"], replace(found, heat_map=heat_map))
-        warnings = footage.notes + _draw(source, info.video, heat_map, drafts["overlay"])
+        drawn = _halves(progress, float(len(heat_map.values) * heat_map.step_seconds))
+        warnings = footage.notes + _draw(source, info.video, heat_map, drafts["overlay"], drawn)
     return FileResult(outputs, warnings)
 
 
@@ -217,7 +221,17 @@ def _save(path: Path, found: Localisation) -> None:
     )
 
 
-def _draw(source: Path, video: VideoStream, heat_map: HeatMap, path: Path) -> list[str]:
+def _halves(progress: Progress | None, before: float) -> Progress:
+    """Progress of one of two passes over a clip, each of which does half of every second; `before`: seconds of the pass before it."""
+
+    def told(seconds: float) -> None:
+        if progress is not None:
+            progress((before + seconds) / 2)
+
+    return told
+
+
+def _draw(source: Path, video: VideoStream, heat_map: HeatMap, path: Path, progress: Progress) -> list[str]:
     """Write the clip with the evidence for the sound's place in colour, on one scale for the whole file; returns warnings."""
     strong = float(np.percentile(heat_map.values.clip(min=0), _STRONG_PERCENTILE))
     weak = _WEAK_SHARE * strong
@@ -225,6 +239,7 @@ def _draw(source: Path, video: VideoStream, heat_map: HeatMap, path: Path) -> li
     with PictureReader(source) as pictures, OverlayWriter(path, video.display_width, video.display_height, source) as writer:
         for seconds, picture in pictures:
             writer.write(seconds, overlay(picture, (at_time(heat_map, seconds) - weak) * scale, heat_map.area))
+            progress(max(0.0, float(seconds - heat_map.start_seconds)))
     return writer.warnings
 
 

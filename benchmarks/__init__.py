@@ -1,1 +1,1 @@
-"""Speed and memory, as ratios measured in one run: `python -m benchmarks`."""
+"""Speed and memory, as ratios measured in one run (`python -m benchmarks`), and parity with the original (`-m benchmarks.parity`)."""

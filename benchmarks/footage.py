@@ -17,6 +17,6 @@ def make_clip(folder: Path, seconds: int) -> Path:
         write_scene(demo_config(7, Fraction(SCENE_SECONDS)), scene)
     clip = folder / f"clip-{seconds}.mkv"
     loops = seconds // SCENE_SECONDS - 1
-    command = [find_ffmpeg(), "-v", "error", "-y", "-stream_loop", str(loops), "-i", str(scene), "-c", "copy", str(clip)]
+    command = [find_ffmpeg(), "-nostdin", "-v", "error", "-y", "-stream_loop", str(loops), "-i", str(scene), "-c", "copy", str(clip)]
     subprocess.run(command, check=True)
     return clip

@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 
-import eigen_fft
-import synthetic
 import torch
 from torch import Tensor, nn
 
@@ -12,6 +10,8 @@ from avsep_plugin.dsp.stft import synthesise
 from avsep_plugin.models import published
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
+
+from . import eigen_fft, synthetic
 
 ROUNDING = "phase rounding"
 """Name of the array of what the recording's own FFT adds to the mixture's phase."""
@@ -43,8 +43,8 @@ class Taps:
 
 def run_aligner(model: Aligner, frame_count: int, sample_count: int) -> dict[str, Tensor]:
     """Every array of a shift or cam recording, whole, in TensorFlow's layout."""
-    im, sf = model.fused.im, model.fused.sf
-    taps = Taps({"im_conv1": im.conv1, "sf_conv1": sf.conv1_1, "sf_conv4": sf.conv4_1})
+    layers = {"im_conv1": "im.conv1", "sf_conv1": "sf.conv1_1", "sf_conv4": "sf.conv4_1"}
+    taps = Taps({name: model.fused.get_submodule(layer) for name, layer in layers.items()})
     features = model.fused(synthetic.frames(frame_count), synthetic.samples(sample_count))
     taps.remove()
     alignment = model.joint(features.last)
@@ -67,7 +67,7 @@ def run_separator(model: Separator, frame_count: int, sample_count: int, steps: 
     audio = synthetic.samples(sample_count)
     features = model.features(synthetic.frames(frame_count), audio)
     mixture = model.mixture(audio)[..., :steps]
-    taps = Taps({"conv9": model.gen.conv9, "deconv8": model.gen.deconv8})
+    taps = Taps({name: model.gen.get_submodule(name) for name in ("conv9", "deconv8")})
     spectra = model.spectra(mixture, features)
     taps.remove()
     rounding = eigen_fft.phase_error(audio[0, 0].numpy(), model.config.stft)[None, : mixture.shape[-1]]

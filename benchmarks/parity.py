@@ -1,7 +1,7 @@
 """Compares the networks with arrays that were recorded from the original TensorFlow graphs.
 
-    python benchmarks/parity.py [DIR]               every .npz in DIR; exit code 1 past a tolerance, 2 where DIR holds no recording
-    python benchmarks/parity.py --compact DIR OUT   thin the recordings of DIR out into OUT (how tests/golden was made)
+    python -m benchmarks.parity [DIR]               every .npz in DIR; exit code 1 past a tolerance, 2 where DIR holds no recording
+    python -m benchmarks.parity --compact DIR OUT   thin the recordings of DIR out into OUT (how tests/golden was made)
 
 Without DIR, or where DIR does not exist, the compact recordings in tests/golden are used. A recording is known by how its name
 begins: shift, cam, full, unet_pit, heatmap. It holds activations in TensorFlow's layout (channels last) and `meta`, which is
@@ -16,16 +16,17 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from networks import ROUNDING, run_network
 
 from avsep_plugin.draw.heatmap import original_heat_map
 from avsep_plugin.models import published
 
-Array = npt.NDArray[np.generic]
+from .networks import ROUNDING, run_network
+
+Array = npt.NDArray[Any]
 
 COMPACT_RECORDINGS = Path(__file__).resolve().parent.parent / "tests" / "golden"
 COMPACT_POINTS = 8400

@@ -1,6 +1,5 @@
 """Networks: seconds of computing per second of footage, and floating-point operations against the machine's matrix product."""
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -63,8 +62,6 @@ def _network(name: str, network: Aligner | Separator, rates: dict[torch.dtype, f
 
 
 def _run(network: Aligner | Separator, pictures: Tensor, audio: Tensor, dtype: torch.dtype) -> Callable[[], Tensor]:
-    network = copy.deepcopy(network)
-
     @torch.inference_mode()
     def run() -> Tensor:
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):

@@ -48,12 +48,12 @@ class Talk:
     def say(self, message: str) -> None:
         """One line about what was done."""
         if self.verbosity >= 0:
-            self.console.print(message, markup=False, soft_wrap=True)
+            self.console.print(encodable(message), markup=False, soft_wrap=True)
 
     def _line(self, kind: str, style: str, message: str) -> None:
         from rich.text import Text
 
-        self.console.print(Text.assemble((f"{kind}: ", style), " ".join(message.split())), soft_wrap=True)
+        self.console.print(Text.assemble((f"{kind}: ", style), " ".join(encodable(message).split())), soft_wrap=True)
 
     @contextmanager
     def count(self, what: str) -> Iterator[Callable[[int, int], None]]:
@@ -76,6 +76,11 @@ class Talk:
         return Progress(*columns, console=self.console, transient=self.console.is_terminal, disable=not shown or self.verbosity < 0)
 
 
+def encodable(text: str) -> str:
+    """Bytes of a file name that are no UTF-8, which Python keeps as lone surrogates, are shown as backslash escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class Bars:
     """The two bars; `start` a file, tell `seconds`, `finish` it."""
 
@@ -90,7 +95,7 @@ class Bars:
     def start(self, name: str, seconds: float | None) -> None:
         """Begin a file; its length may be unknown."""
         self._total_seconds = seconds
-        self._progress.reset(self._clip, description=name, total=seconds, visible=True, count="")
+        self._progress.reset(self._clip, description=encodable(name), total=seconds, visible=True, count="")
 
     def seconds(self, done: float) -> None:
         """Seconds of the file that are done."""

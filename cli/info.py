@@ -11,6 +11,7 @@ import click
 from avsep_plugin.errors import MediaError
 
 from . import options
+from .console import encodable
 
 if TYPE_CHECKING:
     from avsep_plugin.media.probe import MediaInfo
@@ -71,7 +72,7 @@ def _show(found: "MediaInfo", samples: int | None, notes: list[str]) -> None:
     from rich.table import Table
 
     table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("file", str(found.path))
+    table.add_row("file", encodable(str(found.path)))
     table.add_row("container", found.container)
     table.add_row("length", _seconds(found.duration_seconds))
     for name, text in (*_picture(found), *_sounds(found)):

@@ -93,8 +93,8 @@ def _run_options(default_recipe: str) -> Callable[[Any], Any]:
 
 
 _start_from = click.option(
-    "--from", "start_from", type=click.Path(path_type=Path), metavar="WEIGHTS",
-    help="Take over every tensor of this checkpoint that has the same name and shape; the others start fresh.",
+    "--from", "start_from", metavar="NAME|PATH",
+    help="Take over every tensor of this model or checkpoint that has the same name and shape; the others start fresh.",
 )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ _start_from = click.option(
 @click.pass_obj
 def train_align(
     talk: Talk, shards: tuple[Path, ...], output_dir: Path, recipe: str, validation: tuple[Path, ...], steps: int | None, precision: str,
-    device: str, start_from: Path | None,
+    device: str, start_from: str | None,
 ) -> None:  # fmt: skip
     """Train the pretext task: are sound and picture in sync?
 
@@ -123,27 +123,28 @@ def train_align(
 @click.pass_obj
 def train_separate(
     talk: Talk, shards: tuple[Path, ...], output_dir: Path, recipe: str, validation: tuple[Path, ...], steps: int | None, precision: str,
-    device: str, start_from: Path | None,
+    device: str, start_from: str | None,
 ) -> None:  # fmt: skip
     """Train the separator, and its features with it, on mixtures of two clips.
 
     \b
     Examples:
       avsep train separate shards -o runs/separate --from runs/align/model.safetensors
-      avsep train separate studio -o runs/studio --from runs/separate/model.safetensors --steps 2000
+      avsep train separate studio -o runs/studio --recipe studio-separate --from mini --steps 1000
     """
     _train(talk, Run(shards, recipe, output_dir, validation, steps, precision, device), start_from)
 
 
-def _train(talk: Talk, run: Run, start_from: Path | None) -> None:
-    from avsep_plugin.models.zoo import pick_device
+def _train(talk: Talk, run: Run, start_from: str | None) -> None:
+    from avsep_plugin.models import zoo
 
     plan = _training("recipe").load_recipe(run.recipe, run.steps)
-    device = pick_device(run.device)
+    weights = zoo.find(start_from, plan.model.task) if start_from else None
+    device = zoo.pick_device(run.device)
     bf16 = run.precision == "bf16" or (run.precision == "auto" and device.type == "cuda")
     with talk.count("steps") as bar:
         made = _training("trainer").train(
-            plan, run.shards, run.output_dir, start_from=start_from, validation=run.validation, device=str(device),
+            plan, run.shards, run.output_dir, start_from=weights, validation=run.validation, device=str(device),
             precision="bf16-mixed" if bf16 else "32-true", progress=lambda step, steps, _figures: bar(step, steps),
         )  # fmt: skip
     talk.say(f"done: {made}")

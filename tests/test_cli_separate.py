@@ -1,6 +1,8 @@
 """`avsep separate` and `avsep localize` from the command line, with tiny models: files, reports, exit codes."""
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,6 +167,15 @@ def test_a_bad_input_is_one_line_and_1_and_leaves_nothing(
     assert said.count("\n") == 1
     assert said.startswith(f"error: {source}")
     assert not out.exists()
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are always Unicode there")
+@pytest.mark.parametrize("command", ["separate", "localize"])
+def test_a_name_that_is_no_utf8_is_handled(command: str, tmp_path: Path, make_clip: MakeClip, avsep: Avsep) -> None:
+    source = make_clip(tmp_path / "talk.mov").rename(tmp_path / os.fsdecode(b"caf\xe9.mov"))
+    code, (row,), said = avsep(command, source)
+    assert (code, row["status"]) == (0, "done"), said
+    assert all(Path(path).is_file() for path in row["outputs"].values())
 
 
 def test_one_bad_input_does_not_stop_the_others(tmp_path: Path, make_clip: MakeClip, avsep: Avsep) -> None:

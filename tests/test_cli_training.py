@@ -2,11 +2,16 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from avsep_plugin.cli.main import run
+from avsep_plugin.models import zoo
+from avsep_plugin.training import trainer
+from avsep_plugin.training.recipe import load_recipe
 
 RECIPE = """
 loss = "{loss}"
@@ -77,6 +82,39 @@ def test_alignment_then_separation_gives_a_checkpoint_that_separates(shards: Pat
     assert run(["train", "separate", *common, "-o", str(tmp_path / "run2"), "--recipe", recipe, "--from", aligned]) == 0
     model = str(tmp_path / "run2" / "model.safetensors")
     assert run(["separate", str(make_clip(tmp_path / "talk.mov")), "-o", str(tmp_path / "out"), "-m", model, "-d", "cpu"]) == 0
+
+
+@pytest.mark.parametrize("task", ["align", "separate"])
+def test_both_trainings_can_start_from_weights(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(trainer, "train", lambda *_, **named: given.update(named))
+    weights = tmp_path / "model.safetensors"
+    weights.touch()
+    assert run(["train", task, str(tmp_path), "-o", str(tmp_path / "run"), "--from", str(weights), "--device", "cpu"]) == 0
+    assert given["start_from"] == weights
+
+
+def test_weights_to_start_from_may_be_a_known_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    weights = tmp_path / "mini.safetensors"
+    monkeypatch.setattr(trainer, "train", lambda *_, **named: given.update(named))
+    monkeypatch.setattr(zoo, "known_models", lambda: [zoo.ModelCard("mini", "", "", {"separate": weights})])
+    assert run(["train", "separate", str(tmp_path), "-o", str(tmp_path / "run"), "--from", "mini", "--device", "cpu"]) == 0
+    assert given["start_from"] == weights
+
+
+def test_weights_that_are_not_there_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "align", str(tmp_path), "-o", str(tmp_path / "run"), "--from", "no-such-model"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("task", ["align", "separate"])
+def test_footage_of_ones_own_goes_on_from_the_bundled_network(task: str) -> None:
+    mini, studio = load_recipe(f"mini-{task}"), load_recipe(f"studio-{task}")
+    assert replace(studio.model, name=mini.model.name) == mini.model
+    assert studio.data.corpora == {}
+    assert studio.data.interferers == {"same": 1.0}
 
 
 def test_evaluate_needs_data_unless_it_renders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

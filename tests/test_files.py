@@ -251,6 +251,15 @@ def test_progress_ends_at_the_clips_length(clip: Path, tmp_path: Path) -> None:
     assert seen[-1] == pytest.approx(24001 / RATE)
 
 
+def test_progress_of_localisation_goes_on_while_the_overlay_is_drawn(clip: Path, tmp_path: Path) -> None:
+    seen: list[float] = []
+    localize_file(clip, tmp_path / "out", aligner(), progress=seen.append)
+    found = [seconds for seconds in seen if seconds <= 24001 / RATE / 2]
+    assert seen == sorted(seen)
+    assert len(seen) - len(found) >= 30
+    assert seen[-1] == pytest.approx(24001 / RATE, abs=0.1)
+
+
 def test_localisation_writes_what_it_says(clip: Path, tmp_path: Path) -> None:
     result = localize_file(clip, tmp_path / "out", aligner())
     assert result.outputs == localisation_outputs(tmp_path / "out")

@@ -176,6 +176,17 @@ def test_other_streams_chapters_and_tags_are_kept(tmp_path: Path, suffix: str) -
     assert packets(tmp_path / f"out{suffix}", "subtitle") == packets(source, "subtitle")
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_another_track_is_replaced_where_it_stands(tmp_path: Path, suffix: str) -> None:
+    source = rich_clip(tmp_path, suffix)
+    stem = make_stem(source, tmp_path / "on.wav")
+    assert remux(source, tmp_path / "on.wav", tmp_path / f"out{suffix}", track=1) == []
+    assert packets(tmp_path / f"out{suffix}", "audio") == packets(source, "audio")  # the first track
+    with AudioReader(tmp_path / f"out{suffix}", 1) as reader:
+        assert abs(reader.read(10**7)[:, : stem.shape[1]] - stem).max() < 0.1
+    assert probe(tmp_path / f"out{suffix}").audio[1].codec == ("aac" if suffix == ".mp4" else "flac")
+
+
 @pytest.mark.parametrize("name", ["-y.mp4", "a:b.mp4", "50%d.mp4", "été 音'\"$(x).mp4"])
 def test_odd_names_are_only_names(tmp_path: Path, name: str) -> None:
     source = make_clip(tmp_path / "plain.mp4").rename(tmp_path / name)

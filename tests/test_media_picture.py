@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from avsep_plugin.config import PictureConfig
+from avsep_plugin.config import Fit, PictureConfig
 from avsep_plugin.errors import NoVideoError
 from avsep_plugin.media.probe import probe
 from avsep_plugin.media.read import FrameReader, PictureReader, centre_crop, picture_area
@@ -157,6 +157,38 @@ def test_area_of_the_crop_on_the_displayed_picture(tmp_path: Path, fit: str, are
     assert info is not None
     config = PictureConfig(stored_size=16, crop_size=12, fit=fit)  # type: ignore[arg-type]
     assert picture_area(info, config) == pytest.approx(area)
+
+
+ZOOMED = PictureConfig(stored_size=16, crop_size=12, fit="crop", zoom=2.0, centre=(0.5, 0.75))
+
+
+def test_area_of_a_zoomed_crop(tmp_path: Path) -> None:
+    info = probe(write_pictures(tmp_path / "a.mp4", [grey(0, 64, 32)] * 2, [0, 0.04])).video
+    assert info is not None  # the fitted square is the middle half across; the crop is 12/32 of it, around (1/2, 3/4)
+    assert picture_area(info, ZOOMED) == pytest.approx((1 / 2 - 3 / 32, 3 / 4 - 3 / 16, 3 / 16, 3 / 8))
+
+
+@pytest.mark.parametrize("fit", ["squash", "letterbox", "crop"])
+@pytest.mark.parametrize(("width", "height"), [(128, 64), (64, 128)])
+def test_a_mark_is_seen_where_the_area_says(tmp_path: Path, fit: Fit, width: int, height: int) -> None:
+    column, row = width // 2 + 4, height // 2 - 6
+    picture = grey(0, width, height)
+    picture[row - 3 : row + 3, column - 3 : column + 3] = 255
+    config = PictureConfig(stored_size=64, crop_size=48, fit=fit, zoom=1.5, centre=(0.55, 0.42))
+    path = write_pictures(tmp_path / "a.mp4", [picture] * 2, [0, 0.04])
+    info = probe(path).video
+    assert info is not None
+    with FrameReader(path, Fraction(25), Fraction(0), config) as reader:
+        seen = centre_crop(reader.read(1), config)[0, :, :, 0].astype(float)
+    bright = np.clip(seen - 160, 0, None)  # above the grey of letterbox bars
+    y, x = ((axis * bright).sum() / bright.sum() + 0.5 for axis in np.indices(bright.shape))
+    left, top, wide, high = picture_area(info, config)
+    assert (left + x / 48 * wide, top + y / 48 * high) == pytest.approx((column / width, row / height), abs=0.012)
+
+
+@pytest.mark.parametrize(("centre", "corner"), [((0, 0), (0, 0)), ((1, 1), (16, 16)), ((0.5, 0.9), (8, 16)), ((0.4, 0.6), (5, 11))])
+def test_the_kept_part_never_reaches_outside(centre: tuple[float, float], corner: tuple[int, int]) -> None:
+    assert PictureConfig(stored_size=16, crop_size=12, zoom=2.0, centre=centre).corner == corner
 
 
 def test_picture_reader_gives_every_picture_at_its_time(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ GOLDEN = ROOT / "tests" / "golden"
 
 @pytest.fixture(scope="module")
 def parity() -> Iterator[ModuleType]:
-    """benchmarks/parity.py, which is a script and no part of the package."""
-    sys.path.insert(0, str(ROOT / "benchmarks"))
-    yield importlib.import_module("parity")
-    sys.path.remove(str(ROOT / "benchmarks"))
+    """benchmarks/parity.py, which lies in the checkout and is not installed."""
+    sys.path.append(str(ROOT))
+    yield importlib.import_module("benchmarks.parity")
+    sys.path.remove(str(ROOT))
 
 
 def recording(tmp_path: Path, name: str, **changes: np.ndarray) -> Path:
@@ -48,7 +48,7 @@ def test_compact_recordings_stay_small() -> None:
 
 @pytest.mark.slow
 def test_one_perturbed_weight_fails(parity: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    synthetic = importlib.import_module("synthetic")
+    synthetic = importlib.import_module("benchmarks.synthetic")
     plain = synthetic.variable
 
     def perturbed(name: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -141,7 +141,7 @@ def test_compact_recordings_keep_the_values_at_the_steps_they_name(parity: Modul
 @pytest.mark.usefixtures("parity")
 def test_the_recordings_own_rounding_is_small_and_real() -> None:
     """Eigen's twiddle factors are some 5e-6 off, no more: the emulation is an FFT."""
-    eigen_fft = importlib.import_module("eigen_fft").eigen_fft
+    eigen_fft = importlib.import_module("benchmarks.eigen_fft").eigen_fft
     noise = np.random.default_rng(0).standard_normal(2048).astype(np.complex64)
     exact = np.fft.fft(noise.astype(np.complex128))
     error = np.abs(eigen_fft(noise) - exact).max() / np.abs(exact).max()

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -36,12 +37,16 @@ TALKER = SceneConfig(
 )
 
 
+rendered = cache(render)
+"""A scene depends on its config alone; what several tests look at is rendered once."""
+
+
 def _rms(x):
     return float(np.sqrt(np.mean(x.astype(np.float64) ** 2)))
 
 
 def test_shapes_and_types():
-    scene = render(BUSY)
+    scene = rendered(BUSY)
     assert scene.frames.shape == (15, 72, 128, 3)
     assert scene.frames.dtype == np.uint8
     assert scene.on.shape == scene.off.shape == (2, 9600)
@@ -49,7 +54,7 @@ def test_shapes_and_types():
 
 
 def test_same_config_gives_same_scene():
-    first, second = render(BUSY), render(BUSY)
+    first, second = render(BUSY), rendered(BUSY)
     assert np.array_equal(first.frames, second.frames)
     assert np.array_equal(first.on, second.on)
     assert np.array_equal(first.off, second.off)
@@ -57,29 +62,29 @@ def test_same_config_gives_same_scene():
 
 
 def test_other_seed_gives_other_scene():
-    first, second = render(TALKER), render(replace(TALKER, seed=3))
+    first, second = rendered(TALKER), rendered(replace(TALKER, seed=3))
     assert not np.array_equal(first.frames, second.frames)
     assert not np.array_equal(first.on, second.on)
 
 
 def test_frames_one_by_one_are_the_rendered_frames():
-    assert np.array_equal(np.stack(list(Stage(TALKER).frames())), render(TALKER).frames)
+    assert np.array_equal(np.stack(list(Stage(TALKER).frames())), rendered(TALKER).frames)
 
 
 def test_mixture_is_the_sum_of_the_stems_and_in_range():
-    scene = render(replace(BUSY, snr_db=-20.0))
+    scene = rendered(replace(BUSY, snr_db=-20.0))
     assert np.array_equal(scene.mixture, scene.on + scene.off)
     assert np.abs(scene.mixture).max() <= 0.99
 
 
 @pytest.mark.parametrize("snr_db", [-6.0, 0.0, 12.0])
 def test_stems_stand_at_the_wanted_ratio(snr_db):
-    scene = render(replace(BUSY, snr_db=snr_db))
+    scene = rendered(replace(BUSY, snr_db=snr_db))
     assert 20 * np.log10(_rms(scene.on) / _rms(scene.off)) == pytest.approx(snr_db, abs=0.01)
 
 
 def test_no_off_screen_source_means_silence_off_screen():
-    assert not render(TALKER).off.any()
+    assert not rendered(TALKER).off.any()
 
 
 def test_sources_are_counted():
@@ -89,7 +94,7 @@ def test_sources_are_counted():
 
 def test_late_sound_is_the_same_sound_and_earlier_pictures_are_cut():
     late = replace(TALKER, offset_seconds=Fraction(1, 5))
-    plain, shifted = render(TALKER), render(late)
+    plain, shifted = rendered(TALKER), rendered(late)
     assert np.array_equal(shifted.on, plain.on)
     assert np.array_equal(shifted.frames[:-5], plain.frames[5:])
     assert shifted.offset_seconds == Fraction(1, 5)
@@ -97,7 +102,7 @@ def test_late_sound_is_the_same_sound_and_earlier_pictures_are_cut():
 
 def test_early_sound_is_shifted_by_exactly_the_offset():
     early = replace(TALKER, offset_seconds=Fraction(-1, 5))
-    plain, shifted = render(TALKER), render(early)
+    plain, shifted = rendered(TALKER), rendered(early)
     assert np.array_equal(shifted.on[:, :-3200], plain.on[:, 3200:])
     assert np.array_equal(shifted.frames, plain.frames)
 
@@ -140,7 +145,7 @@ def test_mouth_lies_in_the_face_below_its_middle():
 
 def test_mouth_box_holds_the_motion_of_the_mouth():
     still = replace(TALKER, on_screen=(TalkingFace(1003, sway=0.0),), duration_seconds=Fraction(2))
-    scene = render(still)
+    scene = rendered(still)
     boxes = scene.track(0, "mouth")
     left, top = boxes[:, 0].min(), boxes[:, 1].min()
     right, bottom = (boxes[:, 0] + boxes[:, 2]).max(), (boxes[:, 1] + boxes[:, 3]).max()
@@ -152,7 +157,7 @@ def test_mouth_box_holds_the_motion_of_the_mouth():
 
 
 def test_object_box_holds_all_motion_of_a_ball():
-    scene = render(replace(TALKER, on_screen=(Ball(1001),), width=128, height=128))
+    scene = rendered(replace(TALKER, on_screen=(Ball(1001),), width=128, height=128))
     boxes = scene.track(0, "object") * 128
     for index in range(len(boxes) - 1):
         changed = np.argwhere(np.abs(np.diff(scene.frames[index : index + 2].astype(int), axis=0)).sum(axis=(0, 3)) > 60)
@@ -189,7 +194,7 @@ def test_any_number_of_channels(channels):
 
 def test_odd_frame_rates_and_lengths():
     config = replace(TALKER, frame_rate=Fraction(30000, 1001), duration_seconds=Fraction(1001, 3000), sample_rate_hz=44100)
-    scene = render(config)
+    scene = rendered(config)
     assert scene.frames.shape[0] == 10
     assert scene.on.shape == (1, round(44100 * Fraction(1001, 3000)))
 

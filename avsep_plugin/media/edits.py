@@ -21,8 +21,8 @@ AAC_PRIMING_SAMPLES = 1024
 _SPEED_ONE = 1 << 16
 
 
-def set_sound_start(path: Path, start_seconds: Fraction) -> None:
-    """Make the first sound track (AAC, as FFmpeg wrote it) start at exactly `start_seconds`, its priming cut off.
+def set_sound_start(path: Path, start_seconds: Fraction, track: int = 0) -> None:
+    """Make a sound track (AAC, as FFmpeg wrote it) start at exactly `start_seconds`, its priming cut off.
 
     Does nothing for a start at or before 0, which FFmpeg writes right, or where the file's index (moov) is not its last box.
     """
@@ -33,7 +33,7 @@ def set_sound_start(path: Path, start_seconds: Fraction) -> None:
         if moov[4:8] != b"moov":
             return
         file.seek(offset)
-        file.write(_with_edits(moov, start_seconds))
+        file.write(_with_edits(moov, start_seconds, track))
         file.truncate()
 
 
@@ -54,10 +54,10 @@ def _last_box(file: BinaryIO) -> tuple[int, bytes]:
     return offset, file.read(size) if header[4:8] == b"moov" else header
 
 
-def _with_edits(moov: bytes, start_seconds: Fraction) -> bytes:
+def _with_edits(moov: bytes, start_seconds: Fraction, track: int) -> bytes:
     parts = list(_boxes(moov[8:]))
     movie_ticks, _ = _ticks_and_length(dict(parts)[b"mvhd"])
-    place = next(place for place, (kind, body) in enumerate(parts) if kind == b"trak" and _handler(body) == b"soun")
+    place = [place for place, (kind, body) in enumerate(parts) if kind == b"trak" and _handler(body) == b"soun"][track]
     parts[place] = (b"trak", _edited_track(parts[place][1], start_seconds, movie_ticks))
     return _box(b"moov", b"".join(_box(kind, body) for kind, body in parts))
 

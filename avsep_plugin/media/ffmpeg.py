@@ -10,6 +10,11 @@ import ffmpeg
 import imageio_ffmpeg
 
 from avsep_plugin.errors import OutputError
+from avsep_plugin.media.source import file_address
+
+_DISGUISE = {0xDC00 + byte: 0x10FE00 + byte for byte in range(128, 256)}
+"""Python keeps bytes of a file name that are no UTF-8 as lone surrogates, at which ffmpeg-python fails; as private characters they pass."""
+_UNDISGUISE = {private: surrogate for surrogate, private in _DISGUISE.items()}
 
 
 def find_ffmpeg() -> str:
@@ -29,13 +34,18 @@ def find_ffmpeg() -> str:
         raise OutputError("No ffmpeg program was found; install ffmpeg or set FFMPEG_PATH.") from exc
 
 
+def node_address(path: Path) -> str:
+    """The path as an address for a node of ffmpeg-python that is run by `run_ffmpeg`."""
+    return file_address(path).translate(_DISGUISE)
+
+
 def run_ffmpeg(output: Any, target: Path) -> None:
     """Run an ffmpeg-python output node; `target` is the file it is for, as the user knows it.
 
     Raises OutputError with the first thing ffmpeg complained about. The program never outlives the call.
     """
     node = output.global_args("-hide_banner", "-nostdin", "-v", "error")
-    arguments = ffmpeg.compile(node, cmd=find_ffmpeg(), overwrite_output=True)
+    arguments = [argument.translate(_UNDISGUISE) for argument in ffmpeg.compile(node, cmd=find_ffmpeg(), overwrite_output=True)]
     with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         try:
             _, complaints = process.communicate()

@@ -1,6 +1,6 @@
 """Puts a stem under the picture of its source: every other stream is copied packet by packet, only the sound is new.
 
-The stem takes the place of the first sound track and starts where that track started on the source's own clock (`-copyts` keeps the clock).
+The stem takes the place of one sound track and starts where that track started on the source's own clock (`-copyts` keeps the clock).
 Sound of the result, by container:
 
     MP4, M4V, 3GP, FLV, MPEG-TS   AAC, at least 256 kbit/s          MOV, MXF   PCM 24 bit
@@ -21,9 +21,9 @@ import ffmpeg
 from avsep_plugin.atomic import atomic
 from avsep_plugin.errors import NoAudioError, NoVideoError, OutputError
 from avsep_plugin.media.edits import set_sound_start
-from avsep_plugin.media.ffmpeg import run_ffmpeg
+from avsep_plugin.media.ffmpeg import node_address, run_ffmpeg
 from avsep_plugin.media.read import AudioReader
-from avsep_plugin.media.source import audio_streams, file_address, open_media, video_stream
+from avsep_plugin.media.source import audio_streams, open_media, video_stream
 
 _AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 _MP2_RATES_HZ = (16000, 22050, 24000, 32000, 44100, 48000)
@@ -39,18 +39,18 @@ class Sound:
     format: str = ""
     """Sample format to ask for; "" leaves the choice to the encoder."""
 
-    def options(self, channels: int, sample_rate_hz: int) -> tuple[dict[str, str], list[str]]:
-        """ffmpeg's options for the first sound track, and warnings about what the codec cannot keep."""
-        options, warnings = {"c:a:0": self.encoder}, []
+    def options(self, channels: int, sample_rate_hz: int, track: int = 0) -> tuple[dict[str, str], list[str]]:
+        """ffmpeg's options for one of the sound tracks, and warnings about what the codec cannot keep."""
+        options, warnings = {f"c:a:{track}": self.encoder}, []
         if self.bit_rate:
-            options["b:a:0"] = str(self.bit_rate(channels))
+            options[f"b:a:{track}"] = str(self.bit_rate(channels))
         if self.format:
-            options["sample_fmt:a:0"] = self.format
+            options[f"sample_fmt:a:{track}"] = self.format
         if self.encoder == "aac":
-            options["aac_coder:a:0"] = "fast"  # at rates this high half the time of `twoloop`, and 10 dB closer to the stem
+            options[f"aac_coder:a:{track}"] = "fast"  # at rates this high half the time of `twoloop`, and 10 dB closer to the stem
         if self.rates_hz and sample_rate_hz not in self.rates_hz:
             nearest = min(self.rates_hz, key=lambda rate: (sample_rate_hz % rate != 0, abs(rate - sample_rate_hz)))
-            options["ar:a:0"] = str(nearest)
+            options[f"ar:a:{track}"] = str(nearest)
             warnings.append(f"The video's sound is at {nearest} Hz: its codec does not take {sample_rate_hz} Hz. The stems keep the rate.")
         return options, warnings
 
@@ -88,7 +88,8 @@ def remux(source: Path, stem: Path, output: Path, track: int = 0) -> list[str]:
         chapters = bool(container.chapters())
     with AudioReader(source, track) as reader:
         start_seconds, channels, rate = reader.start_seconds, reader.channels, reader.sample_rate_hz
-    sound, warnings = _SOUNDS.get(muxer, _AAC).options(channels, rate)
+    kind = _SOUNDS.get(muxer, _AAC)
+    sound, warnings = kind.options(channels, rate, track)
     options = {"c": "copy", **sound, "f": muxer, **_muxer_options(muxer)}
     if muxer in ("avi", "flv", "mpegts") and chapters:
         warnings.append("The chapters were dropped: the container has none.")
@@ -100,8 +101,8 @@ def remux(source: Path, stem: Path, output: Path, track: int = 0) -> list[str]:
             except OutputError as exc:
                 failure = failure or exc
                 continue
-            if muxer in ("mp4", "ipod", "3gp") and sound["c:a:0"] == "aac":
-                set_sound_start(temporary, start_seconds)
+            if muxer in ("mp4", "ipod", "3gp") and kind.encoder == "aac":
+                set_sound_start(temporary, start_seconds, track)
             return warnings + plan.dropped
         raise failure or OutputError(f"{output} cannot be written.")
 
@@ -120,9 +121,9 @@ def add_sound(picture: Path, source: Path, output: Path, target: Path) -> list[s
         index = tracks[0].index
     with AudioReader(source) as reader:
         start_seconds = reader.start_seconds
-    inputs = ffmpeg.input(file_address(picture)), ffmpeg.input(file_address(source))
+    inputs = ffmpeg.input(node_address(picture)), ffmpeg.input(node_address(source))
     options = {"c:v": "copy", **sound, "f": "mp4", "copyts": None, "map_metadata": "1", "map_chapters": "-1"}
-    run_ffmpeg(ffmpeg.output(inputs[0]["v:0"], inputs[1][str(index)], file_address(output), **options), target)
+    run_ffmpeg(ffmpeg.output(inputs[0]["v:0"], inputs[1][str(index)], node_address(output), **options), target)
     if not copied:
         set_sound_start(output, start_seconds)
     return warnings
@@ -156,15 +157,15 @@ def _plans(container: av.container.InputContainer, track: int) -> list[_Plan]:
 
 
 def _mux(source: Path, plan: _Plan, stem: Path, start_seconds: Fraction, temporary: Path, output: Path, options: dict[str, Any]) -> None:
-    whole = ffmpeg.input(file_address(source), copyts=None)
+    whole = ffmpeg.input(node_address(source), copyts=None)
     # Six decimals are what ffmpeg keeps of an offset; the exact start is set afterwards where the container can say it.
-    sound = ffmpeg.input(file_address(stem), itsoffset=f"{float(start_seconds):.6f}")
+    sound = ffmpeg.input(node_address(stem), itsoffset=f"{float(start_seconds):.6f}")
     streams = [sound["a:0"] if is_new else whole[str(index)] for index, is_new in plan.streams]
     # ffmpeg-python numbers its inputs in the order in which the streams use them.
     number = int(plan.streams[0][1])
     tags = {"map_metadata": str(number), "map_chapters": str(number)}
     tags |= {f"map_metadata:s:{place}": f"{number}:s:{index}" for place, (index, _) in enumerate(plan.streams)}
-    run_ffmpeg(ffmpeg.output(*streams, file_address(temporary), **options, **tags), output)
+    run_ffmpeg(ffmpeg.output(*streams, node_address(temporary), **options, **tags), output)
 
 
 def _muxer(demuxer: str, output: Path, metadata: dict[str, str]) -> str:

@@ -39,8 +39,10 @@ _CODECS = {
     ("flac", "16"): ("flac", "s16"), ("flac", "24"): ("flac", "s32"),
 }  # fmt: skip
 """FFmpeg's encoder and the sample format it is given; s32 is left-justified."""
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-"""FLAC's layouts, which WAV can say too."""
+LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""FLAC's layouts by the number of channels, which WAV can say too."""
+_SPEED = "superfast"
+"""x264's preset for overlays: half the time of `veryfast` and a decibel closer to the picture at the same quality, for twice the size."""
 _CLOCK_HZ = 90_000
 """Ticks of the overlay's timestamps: fine enough for any camera, the same everywhere."""
 
@@ -75,7 +77,7 @@ class StemWriter:
             raise ConfigError(f"FLAC holds up to 8 channels, not {channels}; choose WAV.")
         self.paths = (Path(on_path), Path(off_path))
         self.sample_rate_hz, self.channels, self.bit_depth, self.file_format = sample_rate_hz, channels, bit_depth, file_format
-        self.layout = layout or _LAYOUTS.get(channels, f"{channels} channels")
+        self.layout = layout or LAYOUTS.get(channels, f"{channels} channels")
         self._stack = ExitStack()
         self._files: list[_SoundFile] = []
 
@@ -175,7 +177,7 @@ class OverlayWriter:
         return self
 
     def _video_stream(self) -> av.VideoStream:
-        stream: av.VideoStream = self._container.add_stream("libx264", options={"crf": str(self._quality), "preset": "veryfast"})
+        stream: av.VideoStream = self._container.add_stream("libx264", options={"crf": str(self._quality), "preset": _SPEED})
         stream.width, stream.height = self.width + self.width % 2, self.height + self.height % 2
         stream.pix_fmt, stream.time_base = "yuv420p", Fraction(1, _CLOCK_HZ)
         context = stream.codec_context

@@ -1,6 +1,5 @@
 """The list of known models and where their weights lie."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +13,6 @@ from avsep_plugin.models.separator import Separator
 
 Task = Literal["separate", "align"]
 
-DEFAULT = "mini"
 _WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -26,10 +24,6 @@ class ModelCard:
     description: str
     licence: str
     files: dict[Task, Path]
-
-    def sha256(self, task: Task) -> str:
-        """Checksum of one of its files."""
-        return hashlib.sha256(self.files[task].read_bytes()).hexdigest()
 
 
 _MINI = ModelCard(

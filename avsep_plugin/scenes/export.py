@@ -19,13 +19,13 @@ from avsep_plugin.atomic import atomic
 from avsep_plugin.clip import Float32, UInt8
 from avsep_plugin.errors import OutputError
 from avsep_plugin.media.source import file_address
+from avsep_plugin.media.write import LAYOUTS
 from avsep_plugin.scenes.scene import RenderedScene, SceneConfig
 from avsep_plugin.scenes.stage import Stage
 
 SOUND_CODECS = {".mp4": "aac", ".m4v": "aac", ".mov": "pcm_s24le", ".mkv": "flac", ".avi": "pcm_s16le"}
 AAC_BITS_PER_SECOND_PER_CHANNEL = 160_000
 QUALITY_CRF = 16
-LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 BLOCK_SAMPLES = 1024
 SAME_BYTES = {"fflags": "+bitexact"}
 
