@@ -90,6 +90,17 @@ def test_a_second_call_goes_on_where_the_first_stopped(footage: Path) -> None:
     assert len(Shards(footage / "out").segments) == 5
 
 
+def test_an_unfinished_line_of_the_manifest_is_prepared_again(footage: Path) -> None:
+    prepare([footage / "talk"], footage / "out", MODEL)
+    manifest = footage / "out" / "manifest.jsonl"
+    manifest.write_text(manifest.read_text()[:-30])
+    again = prepare([footage / "talk"], footage / "out", MODEL)
+    shards = Shards(footage / "out")
+    assert again.already == 4
+    assert len(shards.segments) == 4
+    assert all(shards.audio(segment).shape[0] == 2 for segment in shards.segments)
+
+
 def test_excluded_sources_are_not_stored(footage: Path) -> None:
     prepare([footage / "talk"], footage / "out", MODEL, exclude=["talk/s1_*"])
     assert {s.source for s in Shards(footage / "out").segments} == {"talk/s0_0.mkv", "talk/s0_1.mkv"}

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from avsep_plugin.atomic import atomic
+
 from .metrics import CLAMP_DB, Mean, clustered_mean
 
 TITLES = {
@@ -73,9 +75,8 @@ def write_results(results: Results, folder: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a whole file or nothing."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def as_dict(results: Results) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from avsep_plugin.errors import AvsepError, DataError
 from avsep_plugin.media.probe import probe
 from avsep_plugin.media.read import AudioReader, FrameReader
 
-from .shards import INT16_SCALE, Segment, StoreConfig, manifest_line, read_manifest, write_shard, write_store
+from .shards import INT16_SCALE, Segment, StoreConfig, manifest_line, mend_manifest, read_manifest, write_shard, write_store
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +74,12 @@ def prepare(
     sources = _sources(folders, exclude, only)
     if not sources:
         raise DataError("No media in " + ", ".join(str(folder) for folder in folders) + " that is not excluded.")
+    mend_manifest(output)
     lines = list(read_manifest(output))
     done = {line["source"] for line in lines}
     todo = [(name, path) for name, path in sources if name not in done]
     skipped = {line["source"]: line["skipped"] for line in lines if line["skipped"]}
-    seconds, number = 0.0, len(list(output.glob("*.tar")))
+    seconds, number = 0.0, 1 + max((int(path.stem) for path in output.glob("[0-9]*.tar")), default=-1)
     with ThreadPoolExecutor(jobs) as pool:
         for start in range(0, len(todo), CLIPS_PER_SHARD):
             clips = list(pool.map(lambda item: _read(item[0], item[1], store, speaker_pattern), todo[start : start + CLIPS_PER_SHARD]))

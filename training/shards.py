@@ -94,14 +94,25 @@ class Shards:
 
 
 def read_manifest(folder: Path) -> Iterator[dict[str, Any]]:
-    """Lines of the manifest: {"source", "skipped": reason or None, "segments": [Segment]}."""
+    """Lines of the manifest: {"source", "skipped": reason or None, "segments": [Segment]}; an unfinished last one does not count."""
     path = folder / "manifest.jsonl"
     if not path.is_file():
         return
-    for line in path.read_text().splitlines():
+    for line in path.read_text().splitlines(keepends=True):
+        if not line.endswith("\n"):
+            return
         entry = json.loads(line)
         entry["segments"] = [from_dict(Segment, values) for values in entry["segments"]]
         yield entry
+
+
+def mend_manifest(folder: Path) -> None:
+    """Cut off a last line that a crash left unfinished, so that the next one can be appended."""
+    path = folder / "manifest.jsonl"
+    if path.is_file():
+        whole = path.read_bytes().rfind(b"\n") + 1
+        with path.open("rb+") as file:
+            file.truncate(whole)
 
 
 def write_store(folder: Path, store: StoreConfig) -> None:

@@ -49,7 +49,8 @@ def train(
     stop_after: leave at that step as if interrupted. Raises DataError, ModelError, ConfigError.
     """
     output.mkdir(parents=True, exist_ok=True)
-    fabric = Fabric(accelerator="cpu" if device == "cpu" else device.split(":")[0], devices=1, precision=precision)
+    kind, _, index = device.partition(":")
+    fabric = Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)
     fabric.seed_everything(recipe.seed, verbose=False)
     model = checkpoint.build(recipe.model)
     if start_from is not None:
