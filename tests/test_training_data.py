@@ -155,7 +155,7 @@ def test_a_known_person_is_never_paired_with_himself(shards: Shards) -> None:
 
 
 def test_partners_share_a_mixture(shards: Shards) -> None:
-    batch = Batches([shards], recipe(partners=True, mixtures_per_clip=2, level_db=3.0)).mix(9, 6)
+    batch = Batches([shards], recipe(partners=1.0, mixtures_per_clip=2, level_db=3.0)).mix(9, 6)
     mixtures = batch.on + batch.off[:, 0]
     for first, second in zip(mixtures[::2], mixtures[1::2], strict=True):
         assert torch.allclose(first / first.std(), second / second.std(), atol=1e-4)

@@ -72,7 +72,7 @@ class Batches:
         random = np.random.default_rng((self.recipe.seed, step))
         items: list[tuple[npt.NDArray[np.uint8], Audio, Audio]] = []
         while len(items) < size:
-            items += self._partners(random) if self.data.partners else [self._mix_item(random)]
+            items += self._partners(random) if random.random() < self.data.partners else [self._mix_item(random), self._mix_item(random)]
         items = items[:size]
         return MixBatch(*(torch.from_numpy(np.stack(parts)) for parts in zip(*items, strict=True)))
 

@@ -28,9 +28,9 @@ class DataConfig:
     interferers: dict[str, float] = field(default_factory=lambda: {"same": 1.0})
     """separate: share of off-screen sounds from the clip's own corpus ("same": another clip, never of the same known person) and
     from others."""
-    partners: bool = False
-    """separate: clips come in pairs from one corpus, and the first off-screen sound of each is its partner's, so that one mixture is
-    seen with both pictures (the paper's way, spec 2.2); any other off-screen sound is drawn from `interferers`."""
+    partners: float = 0.0
+    """separate: so large a share of the clips come in pairs from one corpus, the first off-screen sound of each being its partner's: one
+    mixture is seen with both pictures (the paper's way, spec 2.2). Every other off-screen sound is drawn from `interferers`."""
     mixtures_per_clip: int = 1
     level_db: float = 0.0
     """separate: the off-screen sound is louder or softer than the on-screen one by up to this much."""

@@ -29,6 +29,7 @@ def save(path: Path, config: ModelConfig, tensors: Mapping[str, Tensor], about: 
     metadata = {"format": FORMAT, "config": json.dumps(to_dict(config)), "about": json.dumps(dict(about or {}))}
     with atomic(path) as temporary:
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+        temporary.chmod(0o644)
 
 
 def read(path: Path) -> tuple[ModelConfig, dict[str, Tensor], dict[str, Any]]:
@@ -48,6 +49,15 @@ def read(path: Path) -> tuple[ModelConfig, dict[str, Tensor], dict[str, Any]]:
         return config, tensors, json.loads(metadata["about"])
     except (SafetensorError, KeyError, json.JSONDecodeError, struct.error, ConfigError) as exc:
         raise ModelError(f"{path} is not a whole avsep weights file: {exc}") from exc
+
+
+def pack(path: Path, output: Path) -> None:
+    """Write the weights of `path` at half precision to `output`, half the size for shipping; `load` makes float32 of them again.
+
+    Raises ModelError where `path` is no weights file.
+    """
+    config, tensors, about = read(path)
+    save(output, config, {name: tensor.half() for name, tensor in tensors.items()}, about)
 
 
 def load(path: Path) -> Aligner | Separator:
