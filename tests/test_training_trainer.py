@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -208,3 +209,13 @@ def test_a_wrong_key_names_the_nearest(tmp_path: Path) -> None:
     path.write_text("[optimizer]\nlearning_rat = 1.0\n")
     with pytest.raises(ConfigError, match="learning_rate"):
         load_recipe(str(path))
+
+
+def test_held_out_shards_may_lack_the_off_screen_corpora(shards: Path, tmp_path: Path) -> None:
+    held_out = tmp_path / "held_out"
+    shutil.copytree(shards, held_out)
+    lines = (held_out / "manifest.jsonl").read_text().splitlines(keepends=True)
+    (held_out / "manifest.jsonl").write_text("".join(line for line in lines if '"source": "hum' not in line))
+    plan = dataclasses.replace(recipe(2), data=dataclasses.replace(recipe().data, interferers={"hum": 1.0}, corpora={"talk": 1.0}))
+    train(plan, [shards], tmp_path / "run", device="cpu", validation=[held_out])
+    assert "held_out_right_voice" in (tmp_path / "run" / "log.jsonl").read_text()

@@ -71,9 +71,9 @@ def train(
             if progress:
                 progress(number + 1, recipe.optimizer.steps, figures)
         if (number + 1) % CHECKPOINT_EVERY == 0 or number + 1 == last:
+            save_state(output / "state.safetensors", model, optimizer, recipe, number + 1)
             if held_out is not None:
                 _write_log(output, number + 1, validate(objective, held_out, recipe))
-            save_state(output / "state.safetensors", model, optimizer, recipe, number + 1)
     if last < recipe.optimizer.steps:
         return output / "state.safetensors"
     about = {"recipe": recipe.model.name, "steps": recipe.optimizer.steps, "seed": recipe.seed}
@@ -118,7 +118,7 @@ def _held_out(shards: list[Shards], recipe: Recipe) -> Batches | None:
         return None
     names = {segment.corpus for home in shards for segment in home.segments}
     corpora = {name: share for name, share in recipe.data.corpora.items() if name in names}
-    interferers = {name: share for name, share in recipe.data.interferers.items() if name == "same" or name in names}
+    interferers = {name: share for name, share in recipe.data.interferers.items() if name == "same" or name in names} or {"same": 1.0}
     return Batches(shards, replace(recipe, data=replace(recipe.data, corpora=corpora, interferers=interferers, brightness=0.0, speed=0.0)))
 
 
