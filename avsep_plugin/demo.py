@@ -43,6 +43,7 @@ def demonstrate(
     output: Path, separator: Separator, aligner: Aligner, say: Callable[[str], None], duration_seconds: Fraction = Fraction(10)
 ) -> Demonstration:
     """Render, separate twice and localise into the folder `output`; `say` is told what is being done."""
+    output.mkdir(parents=True, exist_ok=True)
     say(f"rendering two scenes of {duration_seconds} seconds")
     scene, other = (render(demo_config(seed, duration_seconds)) for seed in (RIGHT_SEED, WRONG_SEED))
     right, wrong = output / "scene.mov", output / "wrong-picture.mov"

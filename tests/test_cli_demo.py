@@ -12,7 +12,7 @@ from avsep_plugin.models import zoo
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory, tiny_models: dict[str, Path]) -> Demonstration:
-    output = tmp_path_factory.mktemp("demo")
+    output = tmp_path_factory.mktemp("demo") / "a folder that is not there yet"
     separator, aligner = zoo.load_separator(str(tiny_models["separate"]), "cpu"), zoo.load_aligner(str(tiny_models["align"]), "cpu")
     return demonstrate(output, separator, aligner, lambda _text: None, Fraction(1))
 
