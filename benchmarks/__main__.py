@@ -1,4 +1,4 @@
-"""Prints the table of docs/benchmarks.md: `python -m benchmarks [--quick]`."""
+"""Prints the tables of docs/benchmarks.md: `python -m benchmarks [--quick]`."""
 
 import argparse
 import os

@@ -2,6 +2,8 @@
 
 import json
 import tarfile
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +19,7 @@ from avsep_plugin.errors import DataError
 from avsep_plugin.training.dataset import Batches
 from avsep_plugin.training.prepare import prepare
 from avsep_plugin.training.recipe import DataConfig, Recipe
-from avsep_plugin.training.shards import INT16_SCALE, Shards
+from avsep_plugin.training.shards import INT16_SCALE, Piece, Shards, ShardWriter, read_manifest
 
 MODEL = ModelConfig(
     sample_rate_hz=8000, picture=PictureConfig(frame_rate=Fraction(25), stored_size=20, crop_size=16, channels=1, fit="squash")
@@ -28,7 +30,7 @@ TONES_HZ = (203, 253, 303, 353)
 
 
 def write_clip(path: Path, seconds: float, tone_hz: float, grey: int | None = 128) -> None:
-    """A clip of one tone; its picture, where it has one, brightens by one level a frame."""
+    """A clip of one tone; its picture, where it has one, brightens by one level a frame (and starts again at black)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sound = (0.5 * np.sin(2 * np.pi * tone_hz * np.arange(int(seconds * RATE)) / RATE) * 32767).astype(np.int16)
     with av.open(str(path), "w") as container:
@@ -37,7 +39,7 @@ def write_clip(path: Path, seconds: float, tone_hz: float, grey: int | None = 12
         if video is not None:
             for number in range(int(seconds * 25)):
                 plane = np.full((48, 32), 128, np.uint8)
-                plane[:32] = grey + number
+                plane[:32] = (grey + number) % 256
                 container.mux(video.encode(av.VideoFrame.from_ndarray(plane, "yuv420p")))
             container.mux(video.encode())
         frame = av.AudioFrame.from_ndarray(sound[None], "s16", "mono")
@@ -88,6 +90,49 @@ def test_a_second_call_goes_on_where_the_first_stopped(footage: Path) -> None:
     again = prepare([footage / "talk", footage / "hiss"], footage / "out", MODEL)
     assert (first.already, again.already) == (0, 5)
     assert len(Shards(footage / "out").segments) == 5
+
+
+def test_a_long_take_is_stored_in_pieces_and_shards_of_bounded_size(footage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_clip(footage / "takes" / "long.mkv", 25.0, 203, 1)
+    monkeypatch.setattr("avsep_plugin.training.shards.SHARD_BYTES", 300_000)
+    done = prepare([footage / "takes", footage / "talk"], footage / "out", MODEL)
+    shards = Shards(footage / "out")
+    segments = [segment for segment in shards.segments if segment.source == "takes/long.mkv"]
+    assert done.stored == 5
+    assert [shards.audio(segment).shape[1] for segment in segments] == [80000, 80000, 40000]
+    assert len({segment.shard for segment in segments}) > 1
+    expected = 0.5 * np.sin(2 * np.pi * 203 * np.arange(160000, 200000) / 8000)
+    assert np.abs(shards.audio(segments[2])[0, 500:-500] / INT16_SCALE - expected[500:-500]).max() < 2e-3
+
+
+def test_nothing_of_a_source_counts_that_turns_out_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pieces() -> Iterator[Piece]:
+        yield np.zeros((2, 100), np.int16), None
+        raise DataError("damaged")
+
+    monkeypatch.setattr("avsep_plugin.training.shards.SHARD_BYTES", 800)
+    with ShardWriter(tmp_path) as writer:
+        writer.add("a/1", "a", "", [(np.ones((2, 100), np.int16), None)])
+        with pytest.raises(DataError):
+            writer.add("a/2", "a", "", pieces())
+        writer.skip("a/2", "damaged")
+    assert [(line["source"], line["skipped"], len(line["segments"])) for line in read_manifest(tmp_path)] == [
+        ("a/1", None, 1),
+        ("a/2", "damaged", 0),
+    ]
+
+
+def test_two_folders_of_one_name_are_refused(footage: Path) -> None:
+    write_clip(footage / "other" / "talk" / "a.mkv", 1.0, 203)
+    with pytest.raises(DataError, match="called 'talk'"):
+        prepare([footage / "talk", footage / "other" / "talk"], footage / "out", MODEL)
+
+
+def test_a_damaged_store_is_one_clear_error(footage: Path) -> None:
+    (footage / "out").mkdir()
+    (footage / "out" / "store.json").write_text("{")
+    with pytest.raises(DataError, match="damaged"):
+        prepare([footage / "talk"], footage / "out", MODEL)
 
 
 def test_an_unfinished_line_of_the_manifest_is_prepared_again(footage: Path) -> None:
@@ -152,6 +197,23 @@ def test_a_known_person_is_never_paired_with_himself(shards: Shards) -> None:
 
     for on, off in zip(batch.on.numpy(), batch.off.numpy(), strict=True):
         assert (pitch(on[0]) < 275) != (pitch(off[0, 0]) < 275)
+
+
+def test_a_corpus_of_one_person_cannot_be_mixed_with_itself(footage: Path) -> None:
+    prepare([footage / "talk"], footage / "one", MODEL, only=["talk/s0_*"], speaker_pattern=r"^(s\d)_")
+    with pytest.raises(DataError, match="same speaker"):
+        Batches([Shards(footage / "one")], recipe()).mix(0, 2)
+
+
+def test_every_pair_of_picture_and_shifted_sound_is_equally_likely(shards: Shards) -> None:
+    """1.2 s, a window of 0.6 s and shifts of 0.2 to 0.48 s: 15 frames of slack."""
+    batches = Batches([shards], recipe(window_frames=15, shift_seconds=(0.2, 0.48)))
+    clip = next(segment for segment in shards.segments if segment.frames is not None)
+    random = np.random.default_rng(0)
+    pairs = Counter(batches._shifted_starts(random, clip, 1.0) for _ in range(15000))
+    possible = {(a, b) for a in range(16) for b in range(16) if 5 <= abs(a - b) <= 12}
+    assert pairs.keys() == possible
+    assert max(abs(count - 15000 / len(possible)) for count in pairs.values()) < 5 * (15000 / len(possible)) ** 0.5
 
 
 def test_partners_share_a_mixture(shards: Shards) -> None:

@@ -19,7 +19,7 @@ from avsep_plugin.training.dataset import MixBatch
 from avsep_plugin.training.losses import separate_loss
 from avsep_plugin.training.recipe import DataConfig, OptimizerConfig, Recipe, load_recipe, recipe_names
 from avsep_plugin.training.shards import Segment, StoreConfig, manifest_line, write_shard, write_store
-from avsep_plugin.training.trainer import learning_rate, train
+from avsep_plugin.training.trainer import learning_rate, make_optimizer, train
 
 TINY = ModelConfig(
     name="tiny",
@@ -202,6 +202,30 @@ def test_learning_rates() -> None:
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_is_valid(name: str) -> None:
     assert load_recipe(name).optimizer.steps > 0
+
+
+def test_a_recipe_says_what_differs_from_its_base(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text('base = "mini-separate"\n[data]\ncorpora = { takes = 1.0 }\n[model.separator]\nwidth = 96\n')
+    base, mine = load_recipe("mini-separate"), load_recipe(str(path))
+    assert mine.data.corpora == {"takes": 1.0}
+    assert mine.model == dataclasses.replace(base.model, separator=dataclasses.replace(base.model.separator, width=96))
+    assert mine.optimizer == base.optimizer
+
+
+def test_an_unknown_base_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text('base = "../secret"\n')
+    with pytest.raises(ConfigError, match=r"'\.\./secret'"):
+        load_recipe(str(path))
+
+
+def test_of_a_separator_only_the_mask_network_decays() -> None:
+    model = checkpoint.build(TINY)
+    decayed = {id(p) for p in make_optimizer(model, OptimizerConfig(l2=1e-5)).param_groups[0]["params"]}
+    assert decayed == {id(p) for name, p in model.named_parameters() if name.startswith("gen.") and p.dim() > 1}
+    aligner = checkpoint.build(dataclasses.replace(TINY, task="align"))
+    assert len(make_optimizer(aligner, OptimizerConfig()).param_groups[0]["params"]) == sum(p.dim() > 1 for p in aligner.parameters())
 
 
 def test_a_wrong_key_names_the_nearest(tmp_path: Path) -> None:

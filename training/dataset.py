@@ -91,19 +91,35 @@ class Batches:
         """Two clips of one corpus, each with the other's sound as its first off-screen one: one mixture, two pictures."""
         pool = self.seen[_draw(random, self.clip_shares)]
         first = self._pick(random, pool)
-        items = [self._mix_item(random, clip) for clip in (first, self._pick(random, pool, unlike=first))]
-        level = 10 ** (random.uniform(-self.data.level_db, self.data.level_db) / 20) * _rms(items[0][1]) / max(_rms(items[1][1]), 1e-6)
-        for (_, _, off), sound in ((items[0], level * items[1][1]), (items[1], items[0][1] / max(level, 1e-6))):
-            off[0] = sound
-        return items
+        clips = (first, self._pick(random, pool, unlike=first))
+        seen = [self._window(random, clip) for clip in clips]
+        (_, sound), (_, other) = seen
+        level = self._level(random) * _rms(sound) / max(_rms(other), 1e-6)
+        partners = (level * other, sound / max(level, 1e-6))
+        return [
+            (frames, on, self._interferers(random, clip, on, partner))
+            for clip, (frames, on), partner in zip(clips, seen, partners, strict=True)
+        ]
 
-    def _mix_item(self, random: Random, clip: Segment | None = None) -> tuple[npt.NDArray[np.uint8], Audio, Audio]:
-        clip = clip or self._pick(random, self.seen[_draw(random, self.clip_shares)])
+    def _mix_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, Audio]:
+        """A clip with off-screen sounds of the corpora that the recipe names."""
+        clip = self._pick(random, self.seen[_draw(random, self.clip_shares)])
+        frames, on = self._window(random, clip)
+        return frames, on, self._interferers(random, clip, on)
+
+    def _window(self, random: Random, clip: Segment) -> tuple[npt.NDArray[np.uint8], Audio]:
+        """Pictures and sound of a random window."""
         speed = self._speed(random)
         start = self._start(random, clip, speed)
-        on = self._sound(clip, start, speed)
-        off = np.stack([self._interferer(random, clip, on) for _ in range(self.data.mixtures_per_clip)])
-        return self._frames(random, clip, start, speed), on, off
+        return self._frames(random, clip, start, speed), self._sound(clip, start, speed)
+
+    def _interferers(self, random: Random, clip: Segment, on: Audio, *given: Audio) -> Audio:
+        """[R, 2, N]: the given off-screen sounds, and drawn ones for the rest."""
+        drawn = [self._interferer(random, clip, on) for _ in range(self.data.mixtures_per_clip - len(given))]
+        return np.stack([*given, *drawn]).astype(np.float32)
+
+    def _level(self, random: Random) -> float:
+        return float(10 ** (random.uniform(-self.data.level_db, self.data.level_db) / 20))
 
     def _interferer(self, random: Random, clip: Segment, on: Audio) -> Audio:
         """An off-screen sound at a random level against the on-screen one."""
@@ -116,15 +132,20 @@ class Batches:
             sound = self._sound(other, self._start(random, other, speed), speed)
             if _rms(sound) > _QUIET_RMS:
                 break
-        level = 10 ** (random.uniform(-self.data.level_db, self.data.level_db) / 20)
-        return np.asarray(sound * (level * _rms(on) / max(_rms(sound), 1e-6)), np.float32)
+        return np.asarray(sound * (self._level(random) * _rms(on) / max(_rms(sound), 1e-6)), np.float32)
 
     def _pick(self, random: Random, pool: list[Segment], unlike: Segment | None = None) -> Segment:
+        """A clip, where `unlike` is given one of another recording and another known speaker; DataError where there is none."""
+        if unlike is None:
+            return pool[int(random.integers(len(pool)))]
         for _ in range(_TRIES):
             clip = pool[int(random.integers(len(pool)))]
-            if unlike is None or (clip.source != unlike.source and (not clip.speaker or clip.speaker != unlike.speaker)):
+            if _differ(clip, unlike):
                 return clip
-        return clip
+        others = [clip for clip in pool if _differ(clip, unlike)]
+        if not others:
+            raise DataError(f"Corpus '{pool[0].corpus}' has nothing to mix with {unlike.source}: every clip of it is of the same speaker.")
+        return others[int(random.integers(len(others)))]
 
     def _speed(self, random: Random) -> float:
         return float(1 + random.uniform(-self.data.speed, self.data.speed))
@@ -142,14 +163,16 @@ class Batches:
         return int(random.integers(self._slack(clip, speed) + 1))
 
     def _shifted_starts(self, random: Random, clip: Segment, speed: float) -> tuple[int, int | None]:
-        """Start frames of the picture and of the shifted sound; None where the clip is too short for the least shift."""
+        """Start frames of the picture and of the shifted sound, every pair equally likely; None where the clip is too short."""
         low, high = (round(float(seconds * self.model.picture.frame_rate)) for seconds in self.data.shift_seconds)
         slack = self._slack(clip, speed)
         if slack < low:
             return self._start(random, clip, speed), None
-        first = int(random.integers(slack - low + 1))
-        second = int(random.integers(first + low, min(first + high, slack) + 1))
-        return (first, second) if random.random() < 0.5 else (second, first)
+        shifts = np.arange(low, min(high, slack) + 1)
+        places = slack - shifts + 1
+        shift = int(random.choice(shifts, p=places / places.sum()))
+        first = int(random.integers(slack - shift + 1))
+        return (first, first + shift) if random.random() < 0.5 else (first + shift, first)
 
     def _frames(self, random: Random, clip: Segment, start: int, speed: float) -> npt.NDArray[np.uint8]:
         """Window of pictures with one random crop, flip and brightness for all of them."""
@@ -196,6 +219,10 @@ def _draw(random: Random, shares: dict[str, float]) -> str:
     names = list(shares)
     weights = np.array([shares[name] for name in names])
     return names[int(random.choice(len(names), p=weights / weights.sum()))]
+
+
+def _differ(clip: Segment, other: Segment) -> bool:
+    return clip.source != other.source and (not clip.speaker or clip.speaker != other.speaker)
 
 
 def _rms(sound: Audio) -> float:

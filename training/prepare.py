@@ -3,11 +3,11 @@
 import fnmatch
 import logging
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,38 +16,28 @@ import torch
 from avsep_plugin.config import ModelConfig, PictureConfig
 from avsep_plugin.discover import MEDIA_SUFFIXES
 from avsep_plugin.dsp.resample import resample
+from avsep_plugin.dsp.streams import to_stereo
 from avsep_plugin.errors import AvsepError, DataError
 from avsep_plugin.media.probe import probe
 from avsep_plugin.media.read import AudioReader, FrameReader
 
-from .shards import INT16_SCALE, Segment, StoreConfig, manifest_line, mend_manifest, read_manifest, write_shard, write_store
+from .shards import INT16_SCALE, Piece, ShardWriter, StoreConfig, read_manifest, write_store
 
 log = logging.getLogger(__name__)
 
 SEGMENT_SECONDS = 10
 """Longer clips are stored in pieces, as the paper's records are."""
-CLIPS_PER_SHARD = 200
 MIN_SECONDS = 0.6
 SILENCE_PEAK = 1e-3
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What was done: sources stored, sources that were there before, and source -> reason for those skipped."""
+    """How the sources of this call stand: stored, known before (stored or skipped), and source -> reason for those skipped."""
 
     stored: int
     already: int
     skipped: dict[str, str]
-    seconds: float
-
-
-@dataclass(frozen=True)
-class _Clip:
-    source: str
-    corpus: str
-    speaker: str
-    pieces: list[tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8] | None]]
-    reason: str | None = None
 
 
 def prepare(
@@ -66,29 +56,39 @@ def prepare(
     Each folder is a corpus, known by its name. `exclude` and `only` are glob patterns on <corpus>/<path in it>. The first group that
     matches of `speaker_pattern`, searched in the file's name, says who is seen, so that a person is never paired with himself.
     Files without sound, too short, silent or damaged are skipped; files without picture are stored as sound.
-    Raises DataError where the folders hold no media.
+    Raises DataError where the folders hold no media, or two of them have the same name.
     """
     output.mkdir(parents=True, exist_ok=True)
+    _check_names(folders)
     store = StoreConfig(model.sample_rate_hz, model.picture)
     write_store(output, store)
     sources = _sources(folders, exclude, only)
     if not sources:
         raise DataError("No media in " + ", ".join(str(folder) for folder in folders) + " that is not excluded.")
-    mend_manifest(output)
-    lines = list(read_manifest(output))
-    done = {line["source"] for line in lines}
-    todo = [(name, path) for name, path in sources if name not in done]
-    skipped = {line["source"]: line["skipped"] for line in lines if line["skipped"]}
-    seconds, number = 0.0, 1 + max((int(path.stem) for path in output.glob("[0-9]*.tar")), default=-1)
-    with ThreadPoolExecutor(jobs) as pool:
-        for start in range(0, len(todo), CLIPS_PER_SHARD):
-            clips = list(pool.map(lambda item: _read(item[0], item[1], store, speaker_pattern), todo[start : start + CLIPS_PER_SHARD]))
-            seconds += _write(output, number, clips) / model.sample_rate_hz
-            number += 1
-            skipped |= {clip.source: clip.reason for clip in clips if clip.reason}
+    with ShardWriter(output) as writer:
+        before = {line["source"]: line["skipped"] for line in read_manifest(output)}
+        todo = [(name, path) for name, path in sources if name not in before]
+        skipped = {name: before[name] for name, _ in sources if before.get(name)}
+        for number, (name, pieces) in enumerate(_decoded(todo, store, jobs)):
+            reason = None
+            try:
+                if not writer.add(name, _corpus(name), _speaker(name, speaker_pattern), pieces):
+                    reason = f"shorter than {MIN_SECONDS} s, or silent"
+            except AvsepError as exc:
+                reason = str(exc)
+            if reason is not None:
+                writer.skip(name, reason)
+                skipped[name] = reason
             if progress:
-                progress(min(start + CLIPS_PER_SHARD, len(todo)), len(todo))
-    return Prepared(len(sources) - len(skipped), len(sources) - len(todo), skipped, seconds)
+                progress(number + 1, len(todo))
+    return Prepared(len(sources) - len(skipped), len(sources) - len(todo), skipped)
+
+
+def _check_names(folders: Sequence[Path]) -> None:
+    names = [folder.resolve().name for folder in folders]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"Two of the folders are called '{name}'; a corpus is known by its folder's name, so rename one.")
 
 
 def _sources(folders: Sequence[Path], exclude: Sequence[str], only: Sequence[str] | None) -> list[tuple[str, Path]]:
@@ -107,18 +107,40 @@ def _sources(folders: Sequence[Path], exclude: Sequence[str], only: Sequence[str
     return found
 
 
-def _read(name: str, path: Path, store: StoreConfig, speaker_pattern: str) -> _Clip:
-    match = re.search(speaker_pattern, path.stem) if speaker_pattern else None
-    speaker = next(filter(None, match.groups()), "") if match else ""
-    corpus = name.split("/", 1)[0]
+def _corpus(name: str) -> str:
+    return name.split("/", 1)[0]
+
+
+def _speaker(name: str, pattern: str) -> str:
+    match = re.search(pattern, Path(name).stem) if pattern else None
+    return next(filter(None, match.groups()), "") if match else ""
+
+
+def _decoded(sources: Sequence[tuple[str, Path]], store: StoreConfig, jobs: int) -> Iterator[tuple[str, Iterator[Piece]]]:
+    """(name, pieces) of every source, in order; short ones are decoded ahead on threads, long ones piece by piece as they are asked for."""
+    ahead: deque[tuple[str, Iterator[Piece]]] = deque()
+    with ThreadPoolExecutor(jobs) as pool:
+        for name, path in sources:
+            pieces = _pieces(path, store)
+            ahead.append((name, _result(pool.submit(list, pieces)) if _is_short(path) else pieces))
+            if len(ahead) > 2 * jobs:
+                yield ahead.popleft()
+        yield from ahead
+
+
+def _is_short(path: Path) -> bool:
     try:
-        pieces = list(_pieces(path, store))
-    except AvsepError as exc:
-        return _Clip(name, corpus, speaker, [], str(exc))
-    return _Clip(name, corpus, speaker, pieces, None if pieces else "shorter than 0.6 s, or silent")
+        duration = probe(path).duration_seconds
+    except AvsepError:
+        return False
+    return duration is not None and duration <= SEGMENT_SECONDS
 
 
-def _pieces(path: Path, store: StoreConfig) -> Iterator[tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8] | None]]:
+def _result(pieces: Future[list[Piece]]) -> Iterator[Piece]:
+    yield from pieces.result()
+
+
+def _pieces(path: Path, store: StoreConfig) -> Iterator[Piece]:
     has_picture = probe(path).video is not None
     with AudioReader(path) as audio:
         pictures = FrameReader(path, store.picture.frame_rate, audio.start_seconds, store.picture) if has_picture else None
@@ -137,9 +159,8 @@ def _pieces(path: Path, store: StoreConfig) -> Iterator[tuple[npt.NDArray[np.int
 
 
 def _model_audio(sound: npt.NDArray[np.float32], from_hz: int, to_hz: int) -> npt.NDArray[np.int16]:
-    """Two channels at the model's rate: mono doubled, more than two averaged."""
-    stereo = sound if sound.shape[0] == 2 else np.repeat(sound.mean(axis=0, keepdims=True), 2, axis=0)
-    resampled = resample(torch.from_numpy(np.ascontiguousarray(stereo)), from_hz, to_hz).numpy()
+    """The two channels that a model hears, at its rate."""
+    resampled = resample(to_stereo(torch.from_numpy(sound)).contiguous(), from_hz, to_hz).numpy()
     return np.asarray(np.rint(np.clip(resampled, -1, 1) * INT16_SCALE), np.int16)
 
 
@@ -148,25 +169,3 @@ def to_channels(frames: npt.NDArray[np.uint8], picture: PictureConfig) -> npt.ND
     if picture.channels == 3:
         return frames
     return np.asarray((frames.sum(axis=3, keepdims=True, dtype=np.uint16) + 1) // 3, np.uint8)
-
-
-def _write(output: Path, number: int, clips: list[_Clip]) -> int:
-    """One shard and its lines of the manifest -> samples written."""
-    shard = f"{number:05d}.tar"
-    arrays: list[tuple[str, npt.NDArray[Any]]] = []
-    for clip in clips:
-        for piece, (audio, frames) in enumerate(clip.pieces):
-            arrays.append((f"{clip.source}#{piece}.audio", audio))
-            if frames is not None:
-                arrays.append((f"{clip.source}#{piece}.frames", frames))
-    places = write_shard(output / shard, arrays) if arrays else {}
-    lines = []
-    for clip in clips:
-        keys = [f"{clip.source}#{piece}" for piece in range(len(clip.pieces))]
-        segments = [
-            Segment(key, clip.corpus, clip.source, clip.speaker, shard, places[f"{key}.audio"], places.get(f"{key}.frames")) for key in keys
-        ]
-        lines.append(manifest_line(clip.source, segments, clip.reason))
-    with (output / "manifest.jsonl").open("a") as manifest:
-        manifest.writelines(lines)
-    return sum(audio.shape[1] for clip in clips for audio, _ in clip.pieces)

@@ -1,9 +1,9 @@
-"""What to train on, on what, and how: strict TOML recipes (`training/recipes/`)."""
+"""What to train, on what, and how: strict TOML recipes (`training/recipes/`). One may name another as its `base` and say what differs."""
 
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from avsep_plugin.config import ModelConfig, from_dict
 from avsep_plugin.errors import ConfigError
@@ -50,7 +50,7 @@ class OptimizerConfig:
     batch_clips: int = 6
     clip_norm: float = 10.0
     l2: float = 1e-5
-    """On convolution and matrix weights, not on biases and batch norm."""
+    """On convolution and matrix weights, not on biases and batch norm; of a separator only on its mask network's."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,7 @@ class Recipe:
 
 
 RECIPES = Path(__file__).parent / "recipes"
+_SHARES = ("corpora", "interferers")
 
 
 def recipe_names() -> list[str]:
@@ -81,10 +82,30 @@ def load_recipe(name_or_path: str, steps: int | None = None) -> Recipe:
     path = RECIPES / f"{name_or_path}.toml" if name_or_path in recipe_names() else Path(name_or_path)
     if not path.is_file():
         raise ConfigError(f"No recipe '{name_or_path}'; there are {', '.join(recipe_names())}, or give the path of a TOML file.")
-    try:
-        recipe = from_dict(Recipe, tomllib.loads(path.read_text()))
-    except tomllib.TOMLDecodeError as exc:
-        raise ConfigError(f"{path} is not TOML: {exc}") from exc
+    recipe = from_dict(Recipe, _read(path))
     if (recipe.model.task == "align") != (recipe.loss == "align"):
         raise ConfigError(f"{path}: loss '{recipe.loss}' does not go with task '{recipe.model.task}'.")
     return recipe if steps is None else replace(recipe, optimizer=replace(recipe.optimizer, steps=steps))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The values of a recipe, laid over those of the recipe that it names as its `base`."""
+    try:
+        values = tomllib.loads(path.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} is not TOML: {exc}") from exc
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    if base not in recipe_names():
+        raise ConfigError(f"{path}: no recipe '{base}' to start from; there are {', '.join(recipe_names())}.")
+    return _laid_over(_read(RECIPES / f"{base}.toml"), values)
+
+
+def _laid_over(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Tables are joined key by key; shares of corpora are replaced as a whole."""
+    joined = dict(base)
+    for key, value in values.items():
+        whole = key in _SHARES or not isinstance(value, dict) or not isinstance(base.get(key), dict)
+        joined[key] = value if whole else _laid_over(base[key], value)
+    return joined

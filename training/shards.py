@@ -1,17 +1,18 @@
 """Shards: uncompressed tar files of .npy arrays (what webdataset reads), with a manifest that says where each array lies in them.
 
-    SHARDS/manifest.jsonl    one line a segment of a clip, or a source that was skipped and why
+    SHARDS/manifest.jsonl    one line a source: its segments and where they lie, or why it was skipped
     SHARDS/00000.tar         <hash of the key>.frames.npy [n, S, S, C] uint8, <hash of the key>.audio.npy [2, m] int16
 
 Because the tar is not compressed and the manifest knows the offsets, any stretch of any clip is read by mapping it into memory.
+What no line of the manifest names does not count: it is the beginning of a source that turned out to be damaged, or of a stopped run.
 """
 
 import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,10 @@ from avsep_plugin.config import PictureConfig, from_dict, to_dict
 from avsep_plugin.errors import ConfigError, DataError
 
 INT16_SCALE = 32767.0
+SHARD_BYTES = 256 * 2**20
+
+Piece = tuple[npt.NDArray[np.int16], npt.NDArray[np.uint8] | None]
+"""Sound [2, m] int16 and pictures [n, S, S, C] uint8 of a stretch; None where there is no picture."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,11 @@ def write_store(folder: Path, store: StoreConfig) -> None:
     path = folder / "store.json"
     values = to_dict(store)
     if path.is_file():
-        if json.loads(path.read_text()) != values:
+        try:
+            same = json.loads(path.read_text()) == values
+        except (OSError, ValueError) as exc:
+            raise DataError(f"{path} is damaged; give another output folder.") from exc
+        if not same:
             raise DataError(f"{folder} was prepared with other settings; give another output folder.")
         return
     with atomic(path) as temporary:
@@ -139,6 +148,78 @@ def write_shard(path: Path, arrays: Sequence[tuple[str, npt.NDArray[Any]]]) -> d
                 buffer.seek(0)
                 tar.addfile(info, buffer)
         return _places(temporary, [name for name, _ in arrays])
+
+
+@dataclass
+class _Source:
+    """A source on its way into the shards."""
+
+    name: str
+    corpus: str
+    speaker: str
+    segments: list[Segment] = field(default_factory=list)
+    skipped: str | None = None
+
+
+class ShardWriter:
+    """Appends sources to a folder in shards of about SHARD_BYTES; no more than one shard and a piece is held in memory.
+
+    A source counts when all its pieces are on disk. As a context manager: what is still held is written when the block ends well.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        mend_manifest(folder)
+        self._folder = folder
+        self._number = 1 + max((int(path.stem) for path in folder.glob("[0-9]*.tar")), default=-1)
+        self._held: list[tuple[_Source, str, Piece]] = []
+        self._bytes = 0
+        self._finished: list[_Source] = []
+
+    def __enter__(self) -> "ShardWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._write()
+
+    def add(self, name: str, corpus: str, speaker: str, pieces: Iterable[Piece]) -> int:
+        """Take all pieces of a source -> how many there were. What `pieces` raises goes on, and nothing of the source counts."""
+        source, count = _Source(name, corpus, speaker), 0
+        try:
+            for piece in pieces:
+                self._held.append((source, f"{name}#{count}", piece))
+                self._bytes += sum(array.nbytes for array in piece if array is not None)
+                count += 1
+                if self._bytes >= SHARD_BYTES:
+                    self._write()
+        except BaseException:
+            self._held = [held for held in self._held if held[0] is not source]
+            raise
+        if count:
+            self._finished.append(source)
+        return count
+
+    def skip(self, name: str, reason: str) -> None:
+        """Note that a source is left out, and why."""
+        self._finished.append(_Source(name, "", "", skipped=reason))
+
+    def _write(self) -> None:
+        """The held pieces as one shard, then the manifest's lines of the sources that are complete."""
+        shard = f"{self._number:05d}.tar"
+        arrays: list[tuple[str, npt.NDArray[Any]]] = []
+        for _, key, (audio, frames) in self._held:
+            arrays.append((f"{key}.audio", audio))
+            if frames is not None:
+                arrays.append((f"{key}.frames", frames))
+        if arrays:
+            places = write_shard(self._folder / shard, arrays)
+            self._number += 1
+            for source, key, _ in self._held:
+                audio_place, frames_place = places[f"{key}.audio"], places.get(f"{key}.frames")
+                source.segments.append(Segment(key, source.corpus, source.name, source.speaker, shard, audio_place, frames_place))
+        with (self._folder / "manifest.jsonl").open("a") as manifest:
+            manifest.writelines(manifest_line(source.name, source.segments, source.skipped) for source in self._finished)
+        self._held, self._bytes, self._finished = [], 0, []
 
 
 def member_name(name: str) -> str:

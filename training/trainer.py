@@ -16,6 +16,7 @@ from torch import nn
 
 from avsep_plugin.errors import DataError
 from avsep_plugin.models import checkpoint
+from avsep_plugin.models.separator import Separator
 
 from .dataset import AlignBatch, Batches, MixBatch
 from .losses import Objective
@@ -127,9 +128,9 @@ def _to_device(batch: AlignBatch | MixBatch, device: torch.device) -> AlignBatch
 
 
 def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """SGD with momentum 0.9 or Adam; L2 on weights of more than one axis only (spec 1.4, 2.5)."""
-    decayed = [p for p in model.parameters() if p.dim() > 1]
-    rest = [p for p in model.parameters() if p.dim() <= 1]
+    """SGD with momentum 0.9 or Adam; L2 on weights of more than one axis, of a separator only the mask network's (spec 1.4, 2.5)."""
+    decays = {name: p.dim() > 1 and (not isinstance(model, Separator) or name.startswith("gen.")) for name, p in model.named_parameters()}
+    decayed, rest = ([p for name, p in model.named_parameters() if decays[name] is wanted] for wanted in (True, False))
     groups = [{"params": decayed, "weight_decay": config.l2}, {"params": rest, "weight_decay": 0.0}]
     if config.kind == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9)

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from avsep_plugin.config import ModelConfig
 from avsep_plugin.dsp.levels import decibels
+from avsep_plugin.dsp.masks import ratio_mask
 from avsep_plugin.dsp.stft import analyse, synthesise
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.models.fused import Alignment, AlignmentHead, FusedFeatures, FusedNetwork
@@ -119,7 +120,7 @@ class Separator(nn.Module):
         if self.config.separator.head == "mask":
             return torch.sigmoid(self.mask_logits(mixture, features))
         on, off = self.spectra(mixture, features)
-        ratio = torch.sigmoid((on.level_db - off.level_db) * (math.log(10.0) / 10.0))
+        ratio = ratio_mask(on.level_db, off.level_db)
         missing = mixture.shape[-1] - ratio.shape[-1]
         return torch.cat([ratio, ratio[..., -1:].expand(-1, -1, missing)], dim=-1)
 
