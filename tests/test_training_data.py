@@ -224,6 +224,16 @@ def test_partners_share_a_mixture(shards: Shards) -> None:
     assert not torch.equal(batch.frames[0], batch.frames[1])
 
 
+def test_a_turned_partner_is_the_clip_itself_at_another_time(shards: Shards) -> None:
+    batch = Batches([shards], recipe(partners=1.0, turned=1.0, window_frames=16)).mix(9, 6)
+    for first, second in zip(range(0, 6, 2), range(1, 6, 2), strict=True):
+        turn = next(n for n in range(1, 16) if torch.equal(torch.roll(batch.frames[first], -n, 0), batch.frames[second]))
+        assert 4 <= turn < 12
+        assert torch.equal(torch.roll(batch.on[first], -turn * 320, 1), batch.on[second])
+        assert torch.allclose(batch.off[first, 0], batch.on[second])
+        assert torch.allclose(batch.off[second, 0], batch.on[first])
+
+
 def test_off_screen_level_stays_in_its_range(shards: Shards) -> None:
     batch = Batches([shards], recipe(level_db=3.0)).mix(2, 30)
     ratio_db = 20 * torch.log10(batch.off[:, 0].square().mean((1, 2)).sqrt() / batch.on.square().mean((1, 2)).sqrt())

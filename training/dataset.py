@@ -88,11 +88,16 @@ class Batches:
         return frames, aligned, self._sound(clip, other_start, speed)
 
     def _partners(self, random: Random) -> list[tuple[npt.NDArray[np.uint8], Audio, Audio]]:
-        """Two clips of one corpus, each with the other's sound as its first off-screen one: one mixture, two pictures."""
+        """Two clips of one corpus, or one and itself turned, each with the other's sound as its first off-screen one: one mixture, two
+        pictures."""
         pool = self.seen[_draw(random, self.clip_shares)]
         first = self._pick(random, pool)
-        clips = (first, self._pick(random, pool, unlike=first))
-        seen = [self._window(random, clip) for clip in clips]
+        if self.data.turned and random.random() < self.data.turned:
+            clips = (first, first)
+            seen = self._turned(random, *self._window(random, first))
+        else:
+            clips = (first, self._pick(random, pool, unlike=first))
+            seen = [self._window(random, clip) for clip in clips]
         (_, sound), (_, other) = seen
         level = self._level(random) * _rms(sound) / max(_rms(other), 1e-6)
         partners = (level * other, sound / max(level, 1e-6))
@@ -100,6 +105,12 @@ class Batches:
             (frames, on, self._interferers(random, clip, on, partner))
             for clip, (frames, on), partner in zip(clips, seen, partners, strict=True)
         ]
+
+    def _turned(self, random: Random, frames: npt.NDArray[np.uint8], sound: Audio) -> list[tuple[npt.NDArray[np.uint8], Audio]]:
+        """A window, and the same window begun somewhere in its middle and gone on with at its beginning."""
+        quarter = self.data.window_frames // 4
+        turn = int(random.integers(quarter, self.data.window_frames - quarter))
+        return [(frames, sound), (np.roll(frames, -turn, axis=0), np.roll(sound, -round(turn * self._samples_per_frame), axis=1))]
 
     def _mix_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, Audio]:
         """A clip with off-screen sounds of the corpora that the recipe names."""

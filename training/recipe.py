@@ -31,6 +31,9 @@ class DataConfig:
     partners: float = 0.0
     """separate: so large a share of the clips come in pairs from one corpus, the first off-screen sound of each being its partner's: one
     mixture is seen with both pictures (the paper's way, spec 2.2). Every other off-screen sound is drawn from `interferers`."""
+    turned: float = 0.0
+    """separate: in so large a share of these pairs the partner is the clip itself, turned round in time: picture and sound from the middle
+    to the end, then from the beginning. Who is seen then tells nothing about which voice to keep, only the movement does."""
     mixtures_per_clip: int = 1
     level_db: float = 0.0
     """separate: the off-screen sound is louder or softer than the on-screen one by up to this much."""
