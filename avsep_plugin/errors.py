@@ -10,6 +10,7 @@ AvsepError                      exit code 1, one line
 │   └── TooShortError           fewer samples than one analysis frame
 ├── OutputError                 an output cannot be written
 ├── ModelError                  unknown model, foreign or damaged weights file
+├── DownloadError               a file cannot be fetched
 ├── ConfigError                 bad configuration or preset (also a ValueError)
 ├── DataError                   a training or evaluation set is unusable
 └── NothingToDoError            a folder with no media in it
@@ -54,6 +55,10 @@ class OutputError(AvsepError, OSError):
 
 class ModelError(AvsepError, ValueError):
     """A model is unknown, or its weights file is foreign or damaged."""
+
+
+class DownloadError(AvsepError, OSError):
+    """A file cannot be fetched."""
 
 
 class ConfigError(AvsepError, ValueError):

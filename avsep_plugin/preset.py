@@ -28,8 +28,8 @@ class Preset:
 
     description: str = ""
     """One line for `avsep presets list`."""
-    model: str = "mini"
-    """A known model or the path of a checkpoint."""
+    model: str = "auto"
+    """A known model or the path of a checkpoint; `auto`: the authors' model where it was imported, else `mini`."""
     highs: Highs = "follow"
     """What happens above the model's band: it follows the top of the mask, stays on-screen (keep) or goes off-screen (cut)."""
     reconstruction: Reconstruction = "editor"

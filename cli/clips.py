@@ -9,6 +9,7 @@ import click
 from avsep_plugin.batch import Result, Row, Task, report, run
 from avsep_plugin.discover import Findings, Job, find
 from avsep_plugin.errors import AvsepError, OutputError
+from avsep_plugin.models import store
 
 from .console import Talk
 from .options import give_json
@@ -53,6 +54,15 @@ def run_clips(talk: Talk, request: Request, model: str, expected: Expected, hand
             give_json(report(rows), request.json_path)
     if any(row.status == "error" for row in rows):
         raise click.exceptions.Exit(1)
+
+
+def chosen_model(talk: Talk, name: str, task: store.Task) -> str:
+    """The model that a name means; where none was asked for, says which one is used, and how to get a better one."""
+    chosen = store.resolve(name, task)
+    if name == store.AUTO:
+        better = " (`avsep models pull multisensory` fetches the authors' larger ones)" if chosen == store.BUNDLED else ""
+        talk.say(f"model: {chosen}{better}")
+    return chosen
 
 
 def _check_output_dir(folder: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from avsep_plugin.preset import Preset
+from avsep_plugin.models import store
 
 from . import options
 from .console import Talk
@@ -13,7 +13,7 @@ from .console import Talk
 
 @click.command()
 @options.output_dir("DIR", "Folder for the files.", Path("demo"))
-@options.model
+@options.model("mini")
 @options.device
 @options.json_report
 @options.talking
@@ -32,7 +32,7 @@ def demo(talk: Talk, output_dir: Path, model: str | None, device: str, json_path
     from avsep_plugin.demo import demonstrate
     from avsep_plugin.models import zoo
 
-    separator, aligner = zoo.load_separator(model or Preset.model, device), zoo.load_aligner(Preset.model, device)
+    separator, aligner = zoo.load_separator(model or store.BUNDLED, device), zoo.load_aligner(store.BUNDLED, device)
     shown = demonstrate(output_dir, separator, aligner, talk.say)
     figures = {"mixture": shown.mixture_db, "right picture": shown.right_picture_db, "wrong picture": shown.wrong_picture_db}
     if json_path != Path("-"):

@@ -9,10 +9,10 @@ import click
 
 from avsep_plugin.batch import Result
 from avsep_plugin.discover import Job
-from avsep_plugin.preset import Preset
+from avsep_plugin.models import store
 
 from . import options
-from .clips import Expected, Handle, Request, run_clips
+from .clips import Expected, Handle, Request, chosen_model, run_clips
 from .console import Talk
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.clips_to_outputs
-@options.model
+@options.model("multisensory where it was imported, else mini")
 @options.device
 @options.json_report
 @options.talking
@@ -41,7 +41,7 @@ def localize(
       avsep localize footage/ -o maps --json report.json
       avsep localize footage/ -o maps --device cpu --overwrite
     """
-    name = model or Preset.model
+    name = chosen_model(talk, model or store.AUTO, "align")
     run_clips(talk, Request(inputs, output_dir, overwrite, dry_run, json_path), name, *_task(name, device))
 
 

@@ -18,8 +18,9 @@ from avsep_plugin.errors import AvsepError
 from .console import Talk, log_to_stderr
 from .demo import demo
 from .info import info
-from .lists import models, presets
 from .localize import localize
+from .models import models
+from .presets import presets
 from .render import render
 from .separate import separate
 from .training import evaluate, prepare, train

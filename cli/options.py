@@ -1,5 +1,6 @@
 """Options that several commands share, each under one name, one meaning and one help text."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -94,7 +95,33 @@ clips_to_outputs = stacked(
     click.option("-n", "--dry-run", is_flag=True, help="Say what would be done; write nothing."),
 )  # fmt: skip
 
-model = click.option("-m", "--model", metavar="NAME|PATH", help="A known model (see `avsep models list`) or a checkpoint.  [default: mini]")
+
+def model(default: str) -> Callable[[Any], Any]:
+    """The option -m; `default` says what is taken without it."""
+    text = f"A known model (see `avsep models list`) or a checkpoint.  [default: {default}]"
+    return click.option("-m", "--model", metavar="NAME|PATH", help=text)
+
+
+def give_entries(entries: list[dict[str, Any]], json_path: Path | None) -> None:
+    """Named entries for people, or as JSON; what is long (`files`, `configuration`) is indented below its name."""
+    if json_path is not None:
+        give_json(json.dumps(entries, indent=2, default=str) + "\n", json_path)
+        return
+    for entry in entries:
+        click.echo(f"{entry['name']}: {entry['description']}")
+        for key, value in entry.items():
+            if key not in ("name", "description"):
+                _give_value(key.replace("_", " "), value, 4)
+
+
+def _give_value(name: str, value: Any, indent: int) -> None:
+    """One line, or for a table a line for each of its values."""
+    if isinstance(value, dict):
+        click.echo(f"{' ' * indent}{name}:")
+        for key, inner in value.items():
+            _give_value(key.replace("_", " "), inner, indent + 4)
+    else:
+        click.echo(f"{' ' * indent}{name}: {', '.join(map(str, value)) if isinstance(value, list | tuple) else value}")
 
 
 def give_json(text: str, json_path: Path) -> None:

@@ -14,7 +14,7 @@ from avsep_plugin.discover import Job
 from avsep_plugin.preset import BitDepth, FileFormat, Highs, Preset, Reconstruction, load
 
 from . import options
-from .clips import Expected, Handle, Request, run_clips
+from .clips import Expected, Handle, Request, chosen_model, run_clips
 from .console import Talk
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @options.clips_to_outputs
-@options.model
+@options.model("multisensory where it was imported, else mini")
 @click.option("--preset", "preset_name", metavar="NAME|PATH", help="Start from a preset (see `avsep presets list`); options win.")
 @click.option("--format", type=click.Choice(get_args(FileFormat)), help="File format of the stems.  [default: wav]")
 @click.option("--bit-depth", type=click.Choice(get_args(BitDepth)), help="Bits per sample of the stems.  [default: source]")
@@ -72,6 +72,7 @@ def separate(
     given = {"model": model, "format": format, "bit_depth": bit_depth, "highs": highs, "reconstruction": reconstruction}
     base = load(preset_name) if preset_name else Preset()
     preset = from_dict(Preset, dataclasses.asdict(base) | {key: value for key, value in given.items() if value is not None})
+    preset = dataclasses.replace(preset, model=chosen_model(talk, preset.model, "separate"))
     request = Request(inputs, output_dir, overwrite, dry_run, json_path)
     run_clips(talk, request, preset.model, *_task(preset, device))
 

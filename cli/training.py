@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from avsep_plugin.preset import Preset
+from avsep_plugin.models import store
 
 from . import options
 from .console import Talk
@@ -158,7 +158,7 @@ EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize"}
 @click.argument("data", required=False, type=options.FOLDER, metavar="[DATA]")
 @options.output_dir("DIR", "Folder for the tables.")
 @click.option("--task", type=click.Choice(list(EVALUATED)), default="separate", show_default=True, help="What is evaluated.")
-@options.model
+@options.model("mini")
 @click.option("--twin", default="mini-audio", metavar="NAME|PATH", show_default=True, help="separate: audio-only twin, for the row `pit`.")
 @click.option("--lists", multiple=True, metavar="NAME", help="separate: lists of mixtures; may be repeated.  [default: all]")
 @click.option("--rows", multiple=True, metavar="NAME", help="separate: rows of the table; may be repeated.  [default: all]")
@@ -186,7 +186,7 @@ def evaluate(
         raise click.UsageError(f"--task {task} needs the folder DATA.")
     from avsep_plugin.models import zoo
 
-    network = zoo.load(model or Preset.model, "separate" if task == "separate" else "align", device)
+    network = zoo.load(model or store.BUNDLED, "separate" if task == "separate" else "align", device)
     with talk.count("done") as bar:
         if task == "localize":
             _training("evaluate_localize").evaluate_localize(network, output_dir, **({"scenes": limit} if limit else {}), progress=bar)

@@ -1,17 +1,21 @@
 """Shared fixtures: tiny clips made by PyAV and tiny models with random weights. Nothing here is downloaded or kept."""
 
+import struct
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import google_crc32c
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig, SeparatorConfig, StftConfig, WindowConfig
 
 MakeClip = Callable[..., Path]
+WriteBundle = Callable[[Path, dict[str, npt.NDArray[np.generic]]], None]
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +25,66 @@ def _random_state_restored() -> Iterator[None]:
     yield
     np.random.set_state(numpy_state)
     torch.set_rng_state(torch_state)
+
+
+@pytest.fixture(autouse=True)
+def model_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folder of imported models of this test alone; what the user has imported is never seen."""
+    folder = tmp_path_factory.mktemp("models") / "store"
+    monkeypatch.setenv("AVSEP_MODEL_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture
+def write_bundle() -> WriteBundle:
+    """write_bundle(prefix, tensors): a TensorFlow V2 checkpoint, its index in one block with shared beginnings of the keys."""
+
+    def write(prefix: Path, tensors: dict[str, npt.NDArray[np.generic]]) -> None:
+        prefix.parent.mkdir(parents=True, exist_ok=True)
+        data, items = b"", [(b"", _field(1, 1) + _field(3, _field(1, 1)))]
+        for name in sorted(tensors):
+            array, raw = tensors[name], tensors[name].tobytes()
+            kind = {"float32": 1, "float64": 2, "int64": 9}[str(array.dtype)]
+            shape = b"".join(_field(2, _field(1, length)) for length in array.shape)
+            crc = struct.pack("<BI", 6 << 3 | 5, _masked(raw))
+            items.append((name.encode(), _field(1, kind) + _field(2, shape) + _field(4, len(data)) + _field(5, len(raw)) + crc))
+            data += raw
+        block, last = b"", b""
+        for key, value in items:
+            shared = next((n for n, (a, b) in enumerate(zip(last, key, strict=False)) if a != b), min(len(last), len(key)))
+            block += _varint(shared) + _varint(len(key) - shared) + _varint(len(value)) + key[shared:] + value
+            last = key
+        blocks, places = b"", []
+        for content in (block, b"", None):
+            content = _varint(0) + _varint(1) + _varint(len(places[0])) + b"~" + places[0] if content is None else content
+            content += struct.pack("<II", 0, 1)
+            places.append(_varint(len(blocks)) + _varint(len(content)))
+            blocks += content + struct.pack("<BI", 0, _masked(content + b"\0"))
+        footer = (places[1] + places[2]).ljust(40, b"\0") + struct.pack("<Q", 0xDB4775248B80FB57)
+        prefix.with_name(f"{prefix.name}.index").write_bytes(blocks + footer)
+        prefix.with_name(f"{prefix.name}.data-00000-of-00001").write_bytes(data)
+
+    return write
+
+
+def _varint(number: int) -> bytes:
+    out = b""
+    while number >= 0x80:
+        out += bytes([number & 0x7F | 0x80])
+        number >>= 7
+    return out + bytes([number])
+
+
+def _field(number: int, value: int | bytes) -> bytes:
+    """A field of a protocol-buffer message."""
+    if isinstance(value, int):
+        return _varint(number << 3) + _varint(value)
+    return _varint(number << 3 | 2) + _varint(len(value)) + value
+
+
+def _masked(data: bytes) -> int:
+    crc = google_crc32c.value(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 @pytest.fixture

@@ -1,11 +1,14 @@
 """Weights files: safetensors with the model's configuration inside; nothing is ever unpickled."""
 
+import hashlib
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -26,9 +29,15 @@ def build(config: ModelConfig) -> Aligner | Separator:
 
 def save(path: Path, config: ModelConfig, tensors: Mapping[str, Tensor], about: Mapping[str, Any] | None = None) -> None:
     """Write tensors, configuration and free remarks (plain JSON values) to `path`, whole or not at all."""
-    metadata = {"format": FORMAT, "config": json.dumps(to_dict(config)), "about": json.dumps(dict(about or {}))}
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    metadata = {
+        "format": FORMAT,
+        "config": json.dumps(to_dict(config)),
+        "about": json.dumps(dict(about or {})),
+        "sha256": _digest(whole),
+    }
     with atomic(path) as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, temporary, metadata)
+        save_file(whole, temporary, metadata)
         temporary.chmod(0o644)
 
 
@@ -37,6 +46,31 @@ def read(path: Path) -> tuple[ModelConfig, dict[str, Tensor], dict[str, Any]]:
 
     Raises ModelError where the file is missing, damaged or not ours.
     """
+    with _opened(path) as (file, metadata):
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+        return from_dict(ModelConfig, json.loads(metadata["config"])), tensors, json.loads(metadata["about"])
+
+
+def describe(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
+    """(configuration, remarks) of a weights file, without its tensors. Raises ModelError."""
+    with _opened(path) as (_, metadata):
+        return from_dict(ModelConfig, json.loads(metadata["config"])), json.loads(metadata["about"])
+
+
+def verify(path: Path) -> None:
+    """Raises ModelError unless the file's numbers are those that were written, and are all that its network needs."""
+    config, tensors, _ = read(path)
+    with _opened(path) as (_, metadata):
+        if metadata.get("sha256", "") != _digest(tensors):
+            raise ModelError(f"{path} is damaged, or from before checksums were kept: the checksum is not that of its numbers.")
+    with torch.device("meta"):
+        model = build(config)
+    _check_fit(model, tensors, str(path))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, str]]]:
+    """The open file and its metadata; what goes wrong with either becomes a ModelError."""
     if not path.is_file():
         raise ModelError(f"No such weights file: {path}")
     try:
@@ -44,11 +78,18 @@ def read(path: Path) -> tuple[ModelConfig, dict[str, Tensor], dict[str, Any]]:
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise ModelError(f"{path} is a safetensors file, but not one of avsep's.")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
-        config = from_dict(ModelConfig, json.loads(metadata["config"]))
-        return config, tensors, json.loads(metadata["about"])
+            yield file, metadata
     except (SafetensorError, KeyError, json.JSONDecodeError, struct.error, ConfigError) as exc:
         raise ModelError(f"{path} is not a whole avsep weights file: {exc}") from exc
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over the names and numbers of all tensors, in order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def pack(path: Path, output: Path) -> None:
@@ -73,13 +114,17 @@ def load(path: Path) -> Aligner | Separator:
 
 def load_exact(model: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
     """Copy tensors into the model: every name and shape must match, or ModelError."""
+    _check_fit(model, tensors, where)
+    model.load_state_dict(dict(tensors))
+
+
+def _check_fit(model: nn.Module, tensors: Mapping[str, Tensor], where: str) -> None:
     own = model.state_dict()
     missing, foreign = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     wrong = [name for name in own.keys() & tensors.keys() if own[name].shape != tensors[name].shape]
     for problem, names in (("lacks", missing), ("has a foreign", foreign), ("has another shape of", wrong)):
         if names:
             raise ModelError(f"{where} {problem} {names[0]}" + (f" and {len(names) - 1} more." if len(names) > 1 else "."))
-    model.load_state_dict(dict(tensors))
 
 
 def load_shared(model: nn.Module, tensors: Mapping[str, Tensor]) -> list[str]:

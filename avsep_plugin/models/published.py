@@ -1,4 +1,4 @@
-"""The four networks that Owens & Efros (2018) released, as configurations of this code (spec 3).
+"""The networks that Owens & Efros (2018) released, as configurations of this code (spec 3).
 
 Windows are what the original tools feed at once; a longer one of the same network is `with_frames(config, frames)`.
 """
@@ -32,9 +32,14 @@ def full() -> ModelConfig:
     return with_frames(config, SEPARATE_FRAMES)
 
 
+def large() -> ModelConfig:
+    """The separator that was trained longest. Its own settings were never published; those of `full`, 64-ms frames, are assumed."""
+    return dataclasses.replace(full(), name="multisensory/large")
+
+
 def unet_pit() -> ModelConfig:
     """The audio-only u-net, trained to separate two voices in any order."""
-    return dataclasses.replace(full(), name="multisensory/unet_pit", separator=SeparatorConfig(with_video=False))
+    return dataclasses.replace(full(), name="multisensory/unet-pit", separator=SeparatorConfig(with_video=False))
 
 
 def with_frames(config: ModelConfig, frames: int) -> ModelConfig:
@@ -46,4 +51,4 @@ def with_frames(config: ModelConfig, frames: int) -> ModelConfig:
 CONFIGS: MappingProxyType[str, Callable[[], ModelConfig]] = MappingProxyType(
     {"shift": shift, "cam": cam, "full": full, "unet_pit": unet_pit}
 )
-"""Every published network by its short name."""
+"""Every network of which there are recordings, by the name of its recording."""

@@ -7,29 +7,24 @@ Nothing of TensorFlow is needed. Every variable of the network has to be there i
 """
 
 import hashlib
-import shutil
 import tempfile
-import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
 from avsep_plugin.config import ModelConfig
+from avsep_plugin.download import Progress, discard, download
 from avsep_plugin.errors import ModelError
-from avsep_plugin.models import checkpoint, published
+from avsep_plugin.models import checkpoint, published, store
+from avsep_plugin.models.archive import checkpoints
 from avsep_plugin.models.tensor_bundle import TensorBundle
 from avsep_plugin.models.tensorflow import is_left_out, load_variables
 
 ARCHIVE_URL = "http://andrewowens.com/multisensory/multisensory-nets.zip"
 """Where the author put the archive in June 2021 (spec 8); not tried here."""
 LICENCE = "Apache-2.0"
-
-_DATA_SUFFIX = ".data-00000-of-00001"
-_INDEX_SUFFIX = ".index"
-_LARGEST_CHECKPOINT = 4 * 2**30
 
 
 @dataclass(frozen=True)
@@ -99,37 +94,102 @@ class Check:
 
 @dataclass(frozen=True)
 class Imported:
-    """A checkpoint that was converted."""
+    """A checkpoint that was converted, and what it is called here."""
 
-    released: Released
+    name: str
     path: Path
     checks: tuple[Check, ...]
     variables: int
     left_out: int
 
 
-def import_checkpoint(prefix: Path, target: Callable[[Released], Path], kind: str | None = None) -> Imported:
-    """Convert one checkpoint; `target` says where its weights file goes.
+@dataclass(frozen=True)
+class Pulled:
+    """What came out of the archive, and its checksum."""
 
-    Raises ModelError where it is not whole, of another network, or of a kind that nothing tells.
+    models: tuple[Imported, ...]
+    sha256: str
+
+
+def pull(mirrors: Sequence[str] = (), *, offline: bool = False, progress: Progress | None = None) -> Pulled | None:
+    """Download, check and convert the authors' archive, and delete it; None where all of its models are here already.
+
+    An archive that is damaged, foreign, or that lacks one of the models leaves nothing. Raises DownloadError, ModelError.
     """
+    if all(store.path_of(released.name).is_file() for released in RELEASED):
+        return None
+    if offline:
+        raise ModelError("The authors' models are not here; offline, `avsep models import` takes a copy of their archive.")
+    archive = store.folder() / ARCHIVE_URL.rsplit("/", 1)[1]
+    download(mirrors or [ARCHIVE_URL], archive, progress)
+    try:
+        digest = sha256(archive)
+        pulled = Pulled(tuple(_import_release(archive, digest)), digest)
+    except ModelError:
+        discard(archive)
+        raise
+    discard(archive)
+    return pulled
+
+
+def _import_release(archive: Path, digest: str) -> list[Imported]:
+    """All five models of an archive, or none: they are converted beside their places and moved there when all of them are right."""
+    with tempfile.TemporaryDirectory(dir=store.folder(), prefix=".avsep-import-") as folder:
+        scratch = Path(folder)
+        with checkpoints(archive, scratch) as prefixes:
+            remarks = {"archive_sha256": digest}
+            done = [_convert(prefix, lambda released: scratch / f"{released.kind}.safetensors", None, remarks) for prefix in prefixes]
+        lacking = {released.name for released in RELEASED} - {imported.name for imported in done}
+        wrong = [f"the {check.what} of {one.name}" for one in done for check in one.checks if check.measured and not check.passed]
+        if lacking or wrong:
+            faults = [f"it lacks {name}" for name in sorted(lacking)] + [f"{what} is another" for what in wrong]
+            raise ModelError(f"{archive.name} is not the authors' archive: {', '.join(faults)}.")
+        return [_put_into_place(imported) for imported in done]
+
+
+def _put_into_place(imported: Imported) -> Imported:
+    path = store.path_of(imported.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return replace(imported, path=imported.path.replace(path))
+
+
+def import_all(source: Path, name: str | None = None, kind: str | None = None) -> Iterator[Imported]:
+    """Convert every checkpoint in an archive or folder, or the one at a prefix, into the folder of imported models, one after another.
+
+    Raises ModelError: see `identify` and `checkpoints`; also where one name is given for several checkpoints.
+    """
+    store.folder().mkdir(parents=True, exist_ok=True)
+    with checkpoints(source, store.folder()) as prefixes:
+        for number, prefix in enumerate(prefixes):
+            if name is not None and number:
+                raise ModelError(f"{source} holds several checkpoints, which cannot all be called '{name}'.")
+            yield _convert(prefix, lambda released: store.path_of(released.name if name is None else name), kind, {}, name)
+
+
+def _convert(
+    prefix: Path, target: Callable[[Released], Path], kind: str | None, remarks: Mapping[str, str], name: str | None = None
+) -> Imported:
+    """One checkpoint -> a weights file at `target`. Raises ModelError where it is not whole or of another network."""
     bundle = TensorBundle(prefix)
     released = identify(bundle, kind)
     checks = compare(bundle, released.record)
-    model = checkpoint.build(released.config())
-    names = [name for name in bundle.entries if not is_left_out(name)]
-    load_variables(model, {name: torch.from_numpy(bundle.read(name).copy()) for name in names})
+    config = replace(released.config(), name=released.name if name is None else name)
+    model = checkpoint.build(config)
+    names = [entry for entry in bundle.entries if not is_left_out(entry)]
+    load_variables(model, {entry: torch.from_numpy(bundle.read(entry).copy()) for entry in names})
     about = {
         "source": prefix.name,
         "kind": released.kind,
+        "purpose": released.purpose,
         "step": released.step,
         "licence": LICENCE,
         "checks": {check.what: "as recorded" if check.passed else f"{check.found}, not {check.expected}" for check in checks},
+        **remarks,
     }
     path = target(released)
     path.parent.mkdir(parents=True, exist_ok=True)
-    checkpoint.save(path, released.config(), model.state_dict(), about)
-    return Imported(released, path, checks, len(names), len(bundle.entries) - len(names))
+    checkpoint.save(path, config, model.state_dict(), about)
+    return Imported(config.name, path, checks, len(names), len(bundle.entries) - len(names))
 
 
 def identify(bundle: TensorBundle, kind: str | None = None) -> Released:
@@ -180,62 +240,3 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def checkpoints(path: Path, scratch: Path) -> Iterator[Iterator[Path]]:
-    """Prefixes of the checkpoints in an archive, a folder, or at a prefix; those of an archive are unpacked one at a time into `scratch`.
-
-    Raises ModelError where there is none, or the archive is damaged.
-    """
-    if path.is_dir():
-        prefixes = sorted(index.with_suffix("") for index in path.rglob(f"*{_INDEX_SUFFIX}"))
-        _found(bool(prefixes), path)
-        yield iter(prefixes)
-    elif path.is_file() and zipfile.is_zipfile(path):
-        with tempfile.TemporaryDirectory(dir=scratch, prefix=".avsep-unpack-") as folder:
-            yield _unpacked(path, Path(folder))
-    elif path.with_name(f"{path.name}{_INDEX_SUFFIX}").is_file():
-        yield iter([path])
-    elif path.suffix == _INDEX_SUFFIX and path.is_file():
-        yield iter([path.with_suffix("")])
-    else:
-        raise ModelError(f"{path} is no archive, folder or prefix of a TensorFlow V2 checkpoint.")
-
-
-def _unpacked(archive: Path, folder: Path) -> Iterator[Path]:
-    """Unpack one checkpoint after the other under names of our own choice, keeping the last folder's name, which tells the kind."""
-    try:
-        with zipfile.ZipFile(archive) as packed:
-            members = {member.filename: member for member in packed.infolist()}
-            prefixes = sorted(name.removesuffix(_INDEX_SUFFIX) for name in members if name.endswith(_INDEX_SUFFIX))
-            _found(bool(prefixes), archive)
-            for prefix in prefixes:
-                place = folder / _plain(PurePosixPath(prefix).parent.name)
-                place.mkdir()
-                for suffix in (_INDEX_SUFFIX, _DATA_SUFFIX):
-                    _unpack(packed, members.get(prefix + suffix), place / f"net{suffix}", archive, prefix)
-                yield place / "net"
-                shutil.rmtree(place)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as exc:
-        raise ModelError(f"{archive} is damaged: {exc}") from exc
-
-
-def _unpack(packed: zipfile.ZipFile, member: zipfile.ZipInfo | None, target: Path, archive: Path, prefix: str) -> None:
-    if member is None:
-        raise ModelError(f"{archive} lacks a part of the checkpoint {prefix}.")
-    free = shutil.disk_usage(target.parent).free
-    if member.file_size > _LARGEST_CHECKPOINT or member.file_size > free:
-        raise ModelError(f"Unpacking {member.filename} takes {member.file_size / 1e9:.1f} GB; {free / 1e9:.1f} GB are free.")
-    with packed.open(member) as source, target.open("wb") as file:
-        shutil.copyfileobj(source, file, 2**20)
-
-
-def _plain(name: str) -> str:
-    """A folder's name where it is one of the kinds, else a harmless one."""
-    return name if name in {released.kind for released in RELEASED} else "checkpoint"
-
-
-def _found(anything: bool, path: Path) -> None:
-    if not anything:
-        raise ModelError(f"There is no TensorFlow V2 checkpoint in {path}.")

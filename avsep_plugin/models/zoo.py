@@ -1,17 +1,16 @@
 """The list of known models and where their weights lie."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import torch
 
 from avsep_plugin.errors import ModelError
-from avsep_plugin.models import checkpoint
+from avsep_plugin.models import checkpoint, store
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
-
-Task = Literal["separate", "align"]
+from avsep_plugin.models.store import Task
 
 _WEIGHTS = Path(__file__).parent / "weights"
 
@@ -24,6 +23,8 @@ class ModelCard:
     description: str
     licence: str
     files: dict[Task, Path]
+    about: dict[str, Any] = field(default_factory=dict)
+    """Remarks in the file of an imported model: where it comes from, and what was checked."""
 
 
 _MINI = ModelCard(
@@ -41,15 +42,26 @@ _MINI_AUDIO = ModelCard(
 
 
 def known_models() -> list[ModelCard]:
-    """Models that can be named."""
-    return [_MINI, _MINI_AUDIO]
+    """Models that can be named: the bundled ones, then what was imported. A file that is damaged says so in its description."""
+    return [_MINI, _MINI_AUDIO, *(_imported(name, path) for name, path in store.imported())]
+
+
+def _imported(name: str, path: Path) -> ModelCard:
+    try:
+        config, about = checkpoint.describe(path)
+    except ModelError as exc:
+        return ModelCard(name, f"unusable: {exc}", "", {})
+    return ModelCard(name, str(about.get("purpose", "imported")), str(about.get("licence", "unknown")), {config.task: path}, about)
 
 
 def find(name_or_path: str, task: Task) -> Path:
     """Weights file of a model for a task: a known name, a file, or a folder with <task>.safetensors or model.safetensors in it.
 
+    "auto" is the best model that is there, "multisensory" the authors' one for the task.
+
     Raises ModelError where there is none.
     """
+    name_or_path = store.resolve(name_or_path, task)
     cards = {card.name: card for card in known_models()}
     if name_or_path in cards:
         files = cards[name_or_path].files
@@ -61,6 +73,8 @@ def find(name_or_path: str, task: Task) -> Path:
     for candidate in candidates:
         if candidate.is_file():
             return candidate
+    if name_or_path.split("/")[0] == store.RELEASED:
+        raise ModelError(f"{name_or_path} is not here yet; `avsep models pull multisensory` fetches the authors' models.")
     raise ModelError(f"No model '{name_or_path}'; there are {', '.join(cards)}, or give the path of a .safetensors file.")
 
 

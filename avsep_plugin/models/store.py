@@ -1,0 +1,61 @@
+"""Where models that were imported or trained lie, and which one is meant when none is named. Imports no torch.
+
+    <folder>/multisensory/full.safetensors    the model "multisensory/full"
+
+The folder is $AVSEP_MODEL_DIR, else `models` in $AVSEP_CACHE_DIR, else in the user's cache folder.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+
+from avsep_plugin.errors import ModelError
+
+Task = Literal["separate", "align"]
+
+AUTO = "auto"
+"""Stands for the best model that is there."""
+BUNDLED = "mini"
+RELEASED = "multisensory"
+"""Short for the authors' model of a task."""
+_OF_TASK: dict[Task, str] = {"separate": f"{RELEASED}/full", "align": f"{RELEASED}/cam"}
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+
+
+def folder() -> Path:
+    """Folder of the imported models; it need not exist."""
+    if named := os.environ.get("AVSEP_MODEL_DIR"):
+        return Path(named)
+    cache = os.environ.get("AVSEP_CACHE_DIR")
+    return (Path(cache) if cache else platformdirs.user_cache_path("avsep")) / "models"
+
+
+def path_of(name: str) -> Path:
+    """Weights file of an imported model, whether it is there or not. Raises ModelError for what cannot be a name."""
+    if not _NAME.fullmatch(name):
+        raise ModelError(f"'{name}' cannot be the name of a model: letters, digits, '.', '-' and '_', and one '/' at most.")
+    return folder() / f"{name}.safetensors"
+
+
+def imported() -> Iterator[tuple[str, Path]]:
+    """(name, weights file) of every imported model, in order of the names."""
+    home = folder()
+    for path in sorted(home.glob("*.safetensors")) + sorted(home.glob("*/*.safetensors")):
+        name = path.relative_to(home).with_suffix("").as_posix()
+        if _NAME.fullmatch(name):
+            yield name, path
+
+
+def resolve(name: str, task: Task) -> str:
+    """The model that a name means: "auto" is the authors' one for the task where it was imported, else the bundled one."""
+    of_task = _OF_TASK[task]
+    if name == RELEASED:
+        return of_task
+    if name == AUTO:
+        return of_task if path_of(of_task).is_file() else BUNDLED
+    return name
