@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from avsep_plugin.models.tensorflow import load_variables, shapes
+from avsep_plugin.release.graph import load_variables, shapes
 
 Float32 = npt.NDArray[np.float32]
 

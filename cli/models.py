@@ -10,8 +10,8 @@ from . import options
 from .console import Talk
 
 if TYPE_CHECKING:
-    from avsep_plugin.models.release import Imported
     from avsep_plugin.models.zoo import ModelCard
+    from avsep_plugin.release.convert import Imported
 
 KINDS = ("shift", "cam", "full", "large", "unet-pit")
 
@@ -131,7 +131,7 @@ def import_models(talk: Talk, source: Path, name: str | None, kind: str | None) 
       avsep models import results/nets/sep/full
       avsep models import results/nets/shift/net.tf-650000 --kind shift
     """
-    from avsep_plugin.models.release import import_all
+    from avsep_plugin.release.convert import import_all
 
     for done in import_all(source, name, kind):
         _tell(talk, done)
@@ -153,7 +153,7 @@ def pull_models(talk: Talk, name: str, mirrors: tuple[str, ...], offline: bool) 
       avsep models pull multisensory
       avsep models pull multisensory --mirror https://example.org/multisensory-nets.zip
     """
-    from avsep_plugin.models.release import pull
+    from avsep_plugin.release.convert import pull
 
     with talk.count("MB") as count:
         pulled = pull(mirrors, offline=offline, progress=lambda have, size: count(have // 10**6, (size or have) // 10**6))

@@ -11,8 +11,8 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = {"avsep_plugin": (), "cli": ("cli",), "presets": ("presets",), "training": ("training",)}
 
 VALUES = {"errors", "clip", "config", "atomic"}
-MACHINERY = {"dsp", "media", "models", "scenes", "draw", "feed", "pipeline", "footage", "files", "effect"}
-LIBRARY = VALUES | MACHINERY | {"preset", "discover", "batch", "demo"}
+MACHINERY = {"dsp", "media", "models", "release", "scenes", "draw", "feed", "pipeline", "footage", "files", "effect"}
+LIBRARY = VALUES | MACHINERY | {"preset", "discover", "download", "batch", "demo"}
 OURS = {
     "errors": set(),
     "atomic": {"errors"},
@@ -23,6 +23,8 @@ OURS = {
     "media": VALUES,
     "dsp": VALUES,
     "models": VALUES | {"dsp"},
+    "download": {"errors"},
+    "release": VALUES | {"models", "download"},
     "draw": VALUES,
     "scenes": VALUES | {"dsp", "media"},
     "feed": VALUES | {"dsp"},
@@ -45,10 +47,11 @@ ONLY_IN = {
     "ffmpeg": {"media"},
     "imageio_ffmpeg": {"media"},
     "torchaudio": {"dsp.resample"},
-    "torch": {"dsp", "models", "scenes", "feed", "pipeline", "footage", "effect", "files", "demo", "training"},
+    "torch": {"dsp", "models", "release", "scenes", "feed", "pipeline", "footage", "effect", "files", "demo", "training"},
     "safetensors": {"models", "training"},
     "pedalboard": {"effect"},
     "lightning": {"training"},
+    "google_crc32c": {"release.tensor_bundle"},
     "lightning_fabric": {"training"},
 }
 """Library -> the only layers or modules that may import it."""
@@ -125,7 +128,7 @@ def test_siblings_of_cli_and_training_are_not_imported_by_their_installed_name()
 
 
 def test_the_networks_touch_no_paths_outside_checkpoints() -> None:
-    allowed = {"models.zoo", "models.checkpoint"}
+    allowed = {"models.zoo", "models.store", "models.checkpoint"}
     touching = {name for name in MODULES if _layer(name) == "models" and {"pathlib", "os", "io"} & set(_imports(name))}
     assert sorted(touching - allowed) == []
 
@@ -134,7 +137,7 @@ def test_arrays_become_tensors_where_files_meet_the_pipeline_only() -> None:
     def makes_tensors(tree: ast.Module) -> bool:
         return any(isinstance(node, ast.Attribute) and node.attr == "from_numpy" for node in ast.walk(tree))
 
-    allowed = {"files", "footage", "effect", "demo", "training"}
+    allowed = {"files", "footage", "release", "effect", "demo", "training"}
     assert sorted({_layer(name) for name, tree in MODULES.items() if makes_tensors(tree)} - allowed) == []
 
 

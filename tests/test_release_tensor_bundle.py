@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 
 from avsep_plugin.errors import ModelError
-from avsep_plugin.models.tensor_bundle import TensorBundle, read_index
+from avsep_plugin.release.tensor_bundle import TensorBundle, read_index
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 WriteBundle = Callable[[Path, dict[str, npt.NDArray[np.generic]]], None]
@@ -43,7 +43,7 @@ def test_what_was_written_is_read(tmp_path: Path, write_bundle: WriteBundle) -> 
     assert all(np.array_equal(bundle.read(name), tensors[name]) for name in tensors)
 
 
-@pytest.mark.parametrize("at", [0, 30, -60, -47, -3])
+@pytest.mark.parametrize("at", [0, 30, -60, -46, -3])
 def test_a_changed_byte_of_the_index_is_noticed(tmp_path: Path, write_bundle: WriteBundle, at: int) -> None:
     write_bundle(tmp_path / "net", {"a/weights": np.ones((2, 3), np.float32), "b/weights": np.ones((4,), np.float32)})
     path = tmp_path / "net.index"

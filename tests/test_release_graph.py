@@ -7,9 +7,10 @@ import torch
 
 from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig, SeparatorConfig
 from avsep_plugin.errors import ModelError
-from avsep_plugin.models import published, tensorflow
+from avsep_plugin.models import published
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
+from avsep_plugin.release import graph
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
@@ -43,14 +44,14 @@ def small() -> Separator:
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_names_and_shapes_are_those_of_the_graph(network: str) -> None:
-    assert tensorflow.shapes(build(network)) == {name: shape for name, shape, _ in listed(network)}
+    assert graph.shapes(build(network)) == {name: shape for name, shape, _ in listed(network)}
 
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_trainable_variables_are_parameters_and_the_others_buffers(network: str) -> None:
     model = build(network)
     parameters = dict(model.named_parameters())
-    trainable = {name for key, name in tensorflow.variable_names(model).items() if key in parameters}
+    trainable = {name for key, name in graph.variable_names(model).items() if key in parameters}
     assert trainable == {name for name, _, flag in listed(network) if flag}
 
 
@@ -61,13 +62,13 @@ def test_counts(network: str) -> None:
 
 
 def test_no_two_parameters_share_a_name(small: Separator) -> None:
-    names = tensorflow.variable_names(small)
+    names = graph.variable_names(small)
     assert len(set(names.values())) == len(names)
 
 
 def test_there_and_back_gives_the_same_weights(small: Separator) -> None:
     other = Separator(small.config)
-    tensorflow.load_variables(other, tensorflow.variables(small))
+    graph.load_variables(other, graph.variables(small))
     for key, value in small.state_dict().items():
         torch.testing.assert_close(other.state_dict()[key], value, rtol=0, atol=0, msg=key)
 
@@ -83,33 +84,33 @@ def test_there_and_back_gives_the_same_weights(small: Separator) -> None:
     ],
 )
 def test_an_element_keeps_its_meaning(small: Separator, key: str, name: str, ours: tuple[int, ...], theirs: tuple[int, ...]) -> None:
-    assert tensorflow.variables(small)[name][theirs] == small.state_dict()[key][ours]
+    assert graph.variables(small)[name][theirs] == small.state_dict()[key][ours]
 
 
 @pytest.mark.parametrize("name", ["im/conv1/weights/Momentum", "gen/fg/biases/Adam_1", "beta1_power", "global_step"])
 def test_the_optimisers_variables_are_passed_over(small: Separator, name: str) -> None:
-    tensorflow.load_variables(small, tensorflow.variables(small) | {name: torch.zeros(())})
+    graph.load_variables(small, graph.variables(small) | {name: torch.zeros(())})
 
 
 def test_an_unknown_variable_is_refused(small: Separator) -> None:
     with pytest.raises(ModelError, match="also has 1 variables, among them 'im/conv9/weights'"):
-        tensorflow.load_variables(small, tensorflow.variables(small) | {"im/conv9/weights": torch.zeros(3)})
+        graph.load_variables(small, graph.variables(small) | {"im/conv9/weights": torch.zeros(3)})
 
 
 def test_another_shape_is_refused(small: Separator) -> None:
     with pytest.raises(ModelError, match=r"'joint/logits/biases' has shape \[2\], the network needs \[1\]"):
-        tensorflow.load_variables(small, tensorflow.variables(small) | {"joint/logits/biases": torch.zeros(2)})
+        graph.load_variables(small, graph.variables(small) | {"joint/logits/biases": torch.zeros(2)})
 
 
 def test_weights_without_gammas_are_refused_and_change_nothing(small: Separator) -> None:
     before = {key: value.clone() for key, value in small.state_dict().items()}
-    gammaless = {name: value + 1 for name, value in tensorflow.variables(small).items() if not name.endswith("/gamma")}
+    gammaless = {name: value + 1 for name, value in graph.variables(small).items() if not name.endswith("/gamma")}
     with pytest.raises(ModelError, match=r"lacks .*gamma"):
-        tensorflow.load_variables(small, gammaless)
+        graph.load_variables(small, gammaless)
     assert all(torch.equal(value, before[key]) for key, value in small.state_dict().items())
 
 
 def test_a_network_that_the_original_does_not_have_is_refused() -> None:
     model = Separator(ModelConfig(separator=SeparatorConfig(kind="recurrent", head="mask", width=8, layers=1, with_video=False)))
     with pytest.raises(ModelError, match="no counterpart"):
-        tensorflow.variable_names(model)
+        graph.variable_names(model)

@@ -194,5 +194,5 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 def _masked_crc(data: bytes) -> int:
     """LevelDB's CRC-32C, turned and shifted so that a checksum of checksums stays a good one."""
-    crc = google_crc32c.value(data)
+    crc: int = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

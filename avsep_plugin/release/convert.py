@@ -3,7 +3,7 @@
     multisensory-nets.zip --members--> <prefix>.index, .data-00000-of-00001 --TensorBundle--> variables --load_variables--> .safetensors
 
 Nothing of TensorFlow is needed. Every variable of the network has to be there in its shape, and nothing else may be there but what
-`tensorflow.is_left_out` names; the checksum of every tensor is compared while it is read.
+`graph.is_left_out` names; the checksum of every tensor is compared while it is read.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from avsep_plugin.config import ModelConfig
 from avsep_plugin.download import Progress, discard, download
 from avsep_plugin.errors import ModelError
 from avsep_plugin.models import checkpoint, published, store
-from avsep_plugin.models.archive import checkpoints
-from avsep_plugin.models.tensor_bundle import TensorBundle
-from avsep_plugin.models.tensorflow import is_left_out, load_variables
+from avsep_plugin.release.archive import checkpoints
+from avsep_plugin.release.graph import is_left_out, load_variables
+from avsep_plugin.release.tensor_bundle import TensorBundle
 
 ARCHIVE_URL = "http://andrewowens.com/multisensory/multisensory-nets.zip"
 """Where the author put the archive in June 2021 (spec 8); not tried here."""

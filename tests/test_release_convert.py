@@ -14,7 +14,8 @@ import torch
 
 from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig, SeparatorConfig
 from avsep_plugin.errors import DownloadError, ModelError
-from avsep_plugin.models import checkpoint, release, store, tensorflow, zoo
+from avsep_plugin.models import checkpoint, store, zoo
+from avsep_plugin.release import convert, graph
 
 WriteBundle = Callable[[Path, dict[str, npt.NDArray[np.generic]]], None]
 Variables = dict[str, npt.NDArray[np.generic]]
@@ -37,11 +38,11 @@ def small(kind: str) -> ModelConfig:
 @pytest.fixture(autouse=True)
 def small_release(monkeypatch: pytest.MonkeyPatch) -> None:
     """The five networks at a fraction of their size; of `full` a checksum is recorded that no test here can meet by chance."""
-    record = release.Record(0, 0)
+    record = convert.Record(0, 0)
     monkeypatch.setattr(
-        release,
+        convert,
         "RELEASED",
-        tuple(dataclasses.replace(known, config=lambda kind=known.kind: small(kind), record=record) for known in release.RELEASED),
+        tuple(dataclasses.replace(known, config=lambda kind=known.kind: small(kind), record=record) for known in convert.RELEASED),
     )
 
 
@@ -51,10 +52,10 @@ def variables(kind: str) -> Variables:
     model = checkpoint.build(small(kind))
     for value in model.state_dict().values():
         value.copy_(torch.rand_like(value) + 0.5)
-    values: Variables = {name: value.contiguous().numpy() for name, value in tensorflow.variables(model).items()}
+    values: Variables = {name: value.contiguous().numpy() for name, value in graph.variables(model).items()}
     parameters = dict(model.named_parameters())
     slots = ("Momentum",) if kind in ("shift", "cam") else ("Adam", "Adam_1")
-    for key, name in tensorflow.variable_names(model).items():
+    for key, name in graph.variable_names(model).items():
         if key in parameters:
             values |= {f"{name}/{slot}": np.zeros_like(values[name]) for slot in slots}
     return values | {"global_step": np.array(STEPS[kind], np.int64)}
@@ -83,25 +84,25 @@ def archive(nets: Path, tmp_path: Path) -> Path:
 def same_network(path: Path, kind: str) -> bool:
     """Whether a weights file holds the variables of a checkpoint."""
     model = checkpoint.load(path)
-    found, wanted = tensorflow.variables(model), variables(kind)
+    found, wanted = graph.variables(model), variables(kind)
     return all(np.array_equal(found[name].numpy(), wanted[name]) for name in found)
 
 
 def test_the_archive_becomes_five_models(archive: Path) -> None:
-    done = list(release.import_all(archive))
+    done = list(convert.import_all(archive))
     assert {one.name for one in done} == {f"multisensory/{kind}" for kind in FOLDERS}
     assert all(same_network(one.path, one.name.split("/")[1]) for one in done)
     assert sorted(path.name for path in store.folder().iterdir()) == ["multisensory"]
 
 
 def test_a_folder_and_a_prefix_do_too(nets: Path) -> None:
-    assert [one.name for one in release.import_all(nets / "nets" / "sep" / "large")] == ["multisensory/large"]
-    assert [one.name for one in release.import_all(nets / "nets" / "cam" / "net.tf-675000")] == ["multisensory/cam"]
-    assert len(list(release.import_all(nets))) == 5
+    assert [one.name for one in convert.import_all(nets / "nets" / "sep" / "large")] == ["multisensory/large"]
+    assert [one.name for one in convert.import_all(nets / "nets" / "cam" / "net.tf-675000")] == ["multisensory/cam"]
+    assert len(list(convert.import_all(nets))) == 5
 
 
 def test_what_is_left_out_are_slots_and_counters(nets: Path) -> None:
-    (done,) = release.import_all(nets / "nets" / "shift")
+    (done,) = convert.import_all(nets / "nets" / "shift")
     trainable = sum(1 for _ in checkpoint.build(small("shift")).parameters())
     assert done.left_out == trainable + 1
 
@@ -109,7 +110,7 @@ def test_what_is_left_out_are_slots_and_counters(nets: Path) -> None:
 def test_steps_tell_what_the_folder_does_not(tmp_path: Path, write_bundle: WriteBundle) -> None:
     for kind in ("shift", "cam", "full", "large"):
         write_bundle(tmp_path / "somewhere" / kind / "x" / "net", variables(kind))
-    assert {one.name for one in release.import_all(tmp_path / "somewhere")} == {
+    assert {one.name for one in convert.import_all(tmp_path / "somewhere")} == {
         f"multisensory/{k}" for k in ("shift", "cam", "full", "large")
     }
 
@@ -118,19 +119,19 @@ def test_the_kind_must_be_said_where_nothing_tells(tmp_path: Path, write_bundle:
     values = variables("full") | {"global_step": np.array(7, np.int64)}
     write_bundle(tmp_path / "x" / "net", values)
     with pytest.raises(ModelError, match="--kind"):
-        list(release.import_all(tmp_path / "x"))
-    assert [one.name for one in release.import_all(tmp_path / "x", kind="large")] == ["multisensory/large"]
+        list(convert.import_all(tmp_path / "x"))
+    assert [one.name for one in convert.import_all(tmp_path / "x", kind="large")] == ["multisensory/large"]
 
 
 def test_folder_and_steps_may_not_contradict_each_other(tmp_path: Path, write_bundle: WriteBundle) -> None:
     write_bundle(tmp_path / "cam" / "net", variables("shift"))
     with pytest.raises(ModelError, match="contradict"):
-        list(release.import_all(tmp_path / "cam"))
+        list(convert.import_all(tmp_path / "cam"))
 
 
 def test_a_kind_of_another_family_is_refused(nets: Path) -> None:
     with pytest.raises(ModelError, match="not of full"):
-        list(release.import_all(nets / "nets" / "shift", kind="full"))
+        list(convert.import_all(nets / "nets" / "shift", kind="full"))
 
 
 @pytest.mark.parametrize(
@@ -148,7 +149,7 @@ def test_every_variable_is_accounted_for(
     change(values)
     write_bundle(tmp_path / "shift" / "net", values)
     with pytest.raises(ModelError, match=told):
-        list(release.import_all(tmp_path / "shift"))
+        list(convert.import_all(tmp_path / "shift"))
     assert not any(store.imported())
 
 
@@ -160,20 +161,20 @@ def test_gammas_must_be_those_of_the_network(tmp_path: Path, write_bundle: Write
         values |= {name.replace("beta", "gamma"): value for name, value in values.items() if name.endswith("/beta")}
     write_bundle(tmp_path / kind / "net", values)
     with pytest.raises(ModelError, match="gamma"):
-        list(release.import_all(tmp_path / kind))
+        list(convert.import_all(tmp_path / kind))
 
 
 def test_another_checkpoint_is_refused(tmp_path: Path, write_bundle: WriteBundle) -> None:
     write_bundle(tmp_path / "net", {"resnet/conv1/weights": np.zeros((3, 3), np.float32)})
     with pytest.raises(ModelError, match="none of the multisensory"):
-        list(release.import_all(tmp_path / "net"))
+        list(convert.import_all(tmp_path / "net"))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and then nothing"])
 def test_no_archive_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "nets.zip").write_bytes(content)
     with pytest.raises(ModelError, match="no archive"):
-        list(release.import_all(tmp_path / "nets.zip"))
+        list(convert.import_all(tmp_path / "nets.zip"))
 
 
 def test_names_in_an_archive_are_not_trusted(tmp_path: Path, nets: Path) -> None:
@@ -181,7 +182,7 @@ def test_names_in_an_archive_are_not_trusted(tmp_path: Path, nets: Path) -> None
     with zipfile.ZipFile(path, "w") as packed:
         for file in (nets / "nets" / "shift").iterdir():
             packed.write(file, f"../../../../{tmp_path.name}-evil/../shift/{file.name}")
-    assert [one.name for one in release.import_all(path)] == ["multisensory/shift"]
+    assert [one.name for one in convert.import_all(path)] == ["multisensory/shift"]
     assert not list(tmp_path.parent.glob("*-evil"))
 
 
@@ -192,13 +193,13 @@ def test_an_archive_with_a_wrong_checksum_leaves_nothing(archive: Path) -> None:
     damaged[member.header_offset + 200] ^= 0xFF
     archive.write_bytes(damaged)
     with pytest.raises(ModelError, match="damaged"):
-        list(release.import_all(archive))
+        list(convert.import_all(archive))
     assert not any(store.imported())
 
 
 def test_an_imported_model_is_the_default(nets: Path) -> None:
     assert (store.resolve("auto", "separate"), store.resolve("auto", "align")) == ("mini", "mini")
-    list(release.import_all(nets / "nets" / "sep" / "full"))
+    list(convert.import_all(nets / "nets" / "sep" / "full"))
     assert (store.resolve("auto", "separate"), store.resolve("auto", "align")) == ("multisensory/full", "mini")
     assert zoo.load_separator("multisensory").config.name == "multisensory/full"
     with pytest.raises(ModelError, match="models pull"):
@@ -206,17 +207,17 @@ def test_an_imported_model_is_the_default(nets: Path) -> None:
 
 
 def test_a_name_of_ones_own(nets: Path) -> None:
-    (done,) = release.import_all(nets / "nets" / "sep" / "full", name="theirs")
+    (done,) = convert.import_all(nets / "nets" / "sep" / "full", name="theirs")
     assert done.path == store.folder() / "theirs.safetensors"
     assert zoo.load_separator("theirs").config.name == "theirs"
     for name in ("../up", "a/b/c", "", "a b", "/abs"):
         with pytest.raises(ModelError, match="name"):
-            list(release.import_all(nets / "nets" / "sep" / "full", name=name))
+            list(convert.import_all(nets / "nets" / "sep" / "full", name=name))
 
 
 def test_one_name_is_not_enough_for_several(nets: Path) -> None:
     with pytest.raises(ModelError, match="several"):
-        list(release.import_all(nets, name="theirs"))
+        list(convert.import_all(nets, name="theirs"))
 
 
 @pytest.fixture
@@ -243,12 +244,12 @@ def left() -> list[str]:
 
 
 def test_pulled_models_are_there_and_the_archive_is_gone(archive: Path, address: str) -> None:
-    pulled = release.pull([f"{address}/{archive.name}"])
+    pulled = convert.pull([f"{address}/{archive.name}"])
     assert pulled is not None
-    assert pulled.sha256 == release.sha256(archive)
+    assert pulled.sha256 == convert.sha256(archive)
     assert left() == sorted(f"{kind}.safetensors" for kind in FOLDERS)
     assert checkpoint.describe(store.path_of("multisensory/full"))[1]["archive_sha256"] == pulled.sha256
-    assert release.pull([]) is None
+    assert convert.pull([]) is None
 
 
 def test_a_foreign_archive_leaves_nothing(archive: Path, address: str, tmp_path: Path) -> None:
@@ -257,31 +258,31 @@ def test_a_foreign_archive_leaves_nothing(archive: Path, address: str, tmp_path:
             if "large" not in member.filename:
                 packed.writestr(member, whole.read(member))
     with pytest.raises(ModelError, match="lacks multisensory/large"):
-        release.pull([f"{address}/other.zip"])
+        convert.pull([f"{address}/other.zip"])
     assert left() == []
 
 
 def test_a_checksum_other_than_the_recorded_one_leaves_nothing(archive: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = release.Record(1, 1, "0" * 64, measured=True)
-    known = tuple(dataclasses.replace(one, record=wrong) if one.kind == "full" else one for one in release.RELEASED)
-    monkeypatch.setattr(release, "RELEASED", known)
+    wrong = convert.Record(1, 1, "0" * 64, measured=True)
+    known = tuple(dataclasses.replace(one, record=wrong) if one.kind == "full" else one for one in convert.RELEASED)
+    monkeypatch.setattr(convert, "RELEASED", known)
     with pytest.raises(ModelError, match=r"data sha256 of multisensory/full is another"):
-        release.pull([f"{address}/{archive.name}"])
+        convert.pull([f"{address}/{archive.name}"])
     assert left() == []
 
 
 def test_offline_nothing_is_fetched() -> None:
     with pytest.raises(ModelError, match="offline"):
-        release.pull(offline=True)
+        convert.pull(offline=True)
 
 
 def test_a_mirror_without_the_archive_is_named(address: str) -> None:
     with pytest.raises(DownloadError, match="404"):
-        release.pull([f"{address}/nothing.zip"])
+        convert.pull([f"{address}/nothing.zip"])
 
 
 def test_verify_finds_a_changed_number(nets: Path) -> None:
-    (done,) = release.import_all(nets / "nets" / "shift")
+    (done,) = convert.import_all(nets / "nets" / "shift")
     checkpoint.verify(done.path)
     damaged = bytearray(done.path.read_bytes())
     damaged[-5] ^= 1
