@@ -83,13 +83,13 @@ def run_separator(model: Separator, frame_count: int, sample_count: int, steps: 
 
 
 @torch.inference_mode()
-def run_network(network: str, meta: list[int]) -> dict[str, Tensor]:
-    """Build a published network, fill it with synthetic weights and run it on synthetic input of the sizes in `meta`."""
+def run_network(network: str, meta: list[int], fill: Callable[[nn.Module], object] = synthetic.fill) -> dict[str, Tensor]:
+    """Build a published network, fill it with the synthetic weights and run it on synthetic input of the sizes in `meta`."""
     config = published.with_frames(published.CONFIGS[network](), meta[0])
     if config.task == "align":
         aligner = Aligner(config).eval()
-        synthetic.fill(aligner)
+        fill(aligner)
         return run_aligner(aligner, *meta)
     separator = Separator(config).eval()
-    synthetic.fill(separator)
+    fill(separator)
     return run_separator(separator, *meta)

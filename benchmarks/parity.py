@@ -14,19 +14,22 @@ tolerance in a bin, for double precision too. The table says what the difference
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from torch import nn
 
 from avsep_plugin.draw.heatmap import original_heat_map
 from avsep_plugin.models import published
 
+from . import synthetic
 from .networks import ROUNDING, run_network
 
 Array = npt.NDArray[Any]
+Fill = Callable[[nn.Module], object]
 
 COMPACT_RECORDINGS = Path(__file__).resolve().parent.parent / "tests" / "golden"
 COMPACT_POINTS = 8400
@@ -92,9 +95,9 @@ def thin(x: Array, strides: tuple[int, ...]) -> Array:
     return x[tuple(slice(None, None, step) for step in strides)]
 
 
-def compare_network(network: str, name: str, recorded: dict[str, Array]) -> Iterator[Row]:
+def compare_network(network: str, name: str, recorded: dict[str, Array], fill: Fill) -> Iterator[Row]:
     """A row for every array of a network's recording; one that the network does not have is infinitely far off."""
-    ours = run_network(network, [int(size) for size in recorded["meta"]])
+    ours = run_network(network, [int(size) for size in recorded["meta"]], fill)
     for array, values in recorded.items():
         if array == "meta" or array.startswith("strides/"):
             continue
@@ -127,14 +130,14 @@ def recordings(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.glob("*.npz")) if kind(path) is not None]
 
 
-def compare(path: Path) -> Iterator[Row]:
-    """All rows of one recording."""
+def compare(path: Path, fill: Fill = synthetic.fill) -> Iterator[Row]:
+    """All rows of one recording; `fill` gives the network its weights."""
     with np.load(path) as archive:
         recorded = {name: archive[name] for name in archive.files}
     network = kind(path)
     if network is None:
         raise ValueError(f"{path.name} begins with none of: {', '.join(published.CONFIGS)}, heatmap")
-    return compare_heat_map(path.stem, recorded) if network == "heatmap" else compare_network(network, path.stem, recorded)
+    return compare_heat_map(path.stem, recorded) if network == "heatmap" else compare_network(network, path.stem, recorded, fill)
 
 
 def compact_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -176,17 +179,16 @@ def main(arguments: list[str] | None = None) -> int:
     if not paths:
         print(f"no recordings in {options.folder}", file=sys.stderr)
         return 2
-    return report(paths)
+    return show(row for path in paths for row in compare(path))
 
 
-def report(paths: list[Path]) -> int:
-    """Print the table; 0 where everything is within its tolerance, otherwise 1."""
+def show(rows: Iterable[Row]) -> int:
+    """Print rows as they come; 0 where all are within their tolerances, otherwise 1."""
     print(HEADER)
     failed = count = 0
-    for path in paths:
-        for row in compare(path):
-            print(row, flush=True)
-            failed, count = failed + (not row.ok), count + 1
+    for row in rows:
+        print(row, flush=True)
+        failed, count = failed + (not row.ok), count + 1
     print(f"{count - failed} of {count} arrays within tolerance")
     return 1 if failed else 0
 

@@ -34,6 +34,23 @@ def test_entries_lie_side_by_side() -> None:
     assert all(first.offset + first.size == second.offset for first, second in itertools.pairwise(entries))
 
 
+def test_what_tensorflow_wrote_is_read() -> None:
+    """The files are TensorFlow 2.21's own: `python -m benchmarks.conversion --fixture tests/golden/tensorflow`."""
+    bundle = TensorBundle(GOLDEN / "tensorflow" / "small")
+    expected = {
+        "global_step": np.array(675_000, np.int64),
+        "im/conv1/weights": (np.arange(24, dtype=np.float32) / 7).reshape(1, 2, 3, 4),
+        "im/conv1/weights/Momentum": np.zeros((1, 2, 3, 4), np.float32),
+        "sf/a/BatchNorm/beta": np.linspace(-1, 1, 300, dtype=np.float32),
+        "wide": np.array([1e-300, -2.5]),
+    }
+    read = {name: bundle.read(name) for name in bundle.entries}
+    assert read.keys() == expected.keys()
+    for name, value in expected.items():
+        assert (read[name].dtype, read[name].shape) == (value.dtype, value.shape)
+        assert np.array_equal(read[name], value)
+
+
 def test_what_was_written_is_read(tmp_path: Path, write_bundle: WriteBundle) -> None:
     random = np.random.default_rng(0)
     tensors = {f"scope/layer{n}/weights": random.standard_normal((n + 1, 3)).astype(np.float32) for n in range(40)}

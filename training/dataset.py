@@ -20,6 +20,7 @@ Audio = npt.NDArray[np.float32]
 
 _QUIET_RMS = 3e-3
 _TRIES = 8
+_SEAM_SECONDS = 0.06
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,21 @@ class Batches:
         ]
 
     def _turned(self, random: Random, frames: npt.NDArray[np.uint8], sound: Audio) -> list[tuple[npt.NDArray[np.uint8], Audio]]:
-        """A window, and the same window begun somewhere in its middle and gone on with at its beginning."""
+        """A window, and the same window begun somewhere in its middle and gone on with at its beginning.
+
+        One has a seam and the other has none, which must not tell them apart: both sounds are faded out and in where the seam is.
+        """
         quarter = self.data.window_frames // 4
         turn = int(random.integers(quarter, self.data.window_frames - quarter))
-        return [(frames, sound), (np.roll(frames, -turn, axis=0), np.roll(sound, -round(turn * self._samples_per_frame), axis=1))]
+        shift = round(turn * self._samples_per_frame)
+        faded = self._faded(sound, self.samples - shift)
+        return [(frames, faded), (np.roll(frames, -turn, axis=0), self._faded(np.roll(sound, -shift, axis=1), self.samples - shift))]
+
+    def _faded(self, sound: Audio, seam: int) -> Audio:
+        """The sound with a gap of _SEAM_SECONDS around a sample, a raised cosine deep to silence."""
+        half = round(_SEAM_SECONDS / 2 * self.model.sample_rate_hz)
+        away = np.clip(np.abs(np.arange(sound.shape[1]) - seam) / half, 0, 1)
+        return (sound * (0.5 - 0.5 * np.cos(np.pi * away))).astype(np.float32)
 
     def _mix_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, Audio]:
         """A clip with off-screen sounds of the corpora that the recipe names."""
@@ -122,7 +134,7 @@ class Batches:
         """Pictures and sound of a random window."""
         speed = self._speed(random)
         start = self._start(random, clip, speed)
-        return self._frames(random, clip, start, speed), self._sound(clip, start, speed)
+        return self._frames(random, clip, start, speed), self._equalized(random, self._sound(clip, start, speed))
 
     def _interferers(self, random: Random, clip: Segment, on: Audio, *given: Audio) -> Audio:
         """[R, 2, N]: the given off-screen sounds, and drawn ones for the rest."""
@@ -140,7 +152,7 @@ class Batches:
         for _ in range(_TRIES):
             other = self._pick(random, pool, unlike=clip)
             speed = self._speed(random)
-            sound = self._sound(other, self._start(random, other, speed), speed)
+            sound = self._equalized(random, self._sound(other, self._start(random, other, speed), speed))
             if _rms(sound) > _QUIET_RMS:
                 break
         return np.asarray(sound * (self._level(random) * _rms(on) / max(_rms(sound), 1e-6)), np.float32)
@@ -160,6 +172,16 @@ class Batches:
 
     def _speed(self, random: Random) -> float:
         return float(1 + random.uniform(-self.data.speed, self.data.speed))
+
+    def _equalized(self, random: Random, sound: Audio) -> Audio:
+        """The sound through a zero-phase filter whose gain in dB is drawn per octave and goes straight from one to the next."""
+        if not self.data.equalizer_db:
+            return sound
+        octaves = 62.5 * 2.0 ** np.arange(8)
+        gain_db = random.uniform(-self.data.equalizer_db, self.data.equalizer_db, len(octaves))
+        hz = np.fft.rfftfreq(sound.shape[1], 1 / self.model.sample_rate_hz)
+        gain = 10 ** (np.interp(np.log2(np.maximum(hz, 1.0)), np.log2(octaves), gain_db) / 20)
+        return np.fft.irfft(np.fft.rfft(sound) * gain, sound.shape[1]).astype(np.float32)
 
     def _slack(self, clip: Segment, speed: float) -> int:
         """Frames by which the clip is longer than the window."""

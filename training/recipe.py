@@ -21,6 +21,8 @@ class DataConfig:
     """Gain 2^u and offset of the picture, u uniform in +-brightness."""
     speed: float = 0.0
     """Picture and sound of a clip are played (1 +- speed) times as fast."""
+    equalizer_db: float = 0.0
+    """separate: every voice goes through a random smooth filter of up to this much, so that a timbre tells less of whose voice it is."""
     shift_seconds: tuple[float, float] = (2.17, 5.87)
     """align: by how much the sound of a negative is shifted inside its clip."""
     negatives: Literal["shift", "other", "both"] = "shift"
@@ -33,7 +35,8 @@ class DataConfig:
     mixture is seen with both pictures (the paper's way, spec 2.2). Every other off-screen sound is drawn from `interferers`."""
     turned: float = 0.0
     """separate: in so large a share of these pairs the partner is the clip itself, turned round in time: picture and sound from the middle
-    to the end, then from the beginning. Who is seen then tells nothing about which voice to keep, only the movement does."""
+    to the end, then from the beginning, both sounds faded at the seam. Who is seen then tells nothing about which voice to keep, only the
+    movement does."""
     mixtures_per_clip: int = 1
     level_db: float = 0.0
     """separate: the off-screen sound is louder or softer than the on-screen one by up to this much."""
