@@ -56,13 +56,11 @@ def run_clips(talk: Talk, request: Request, model: str, expected: Expected, hand
         raise click.exceptions.Exit(1)
 
 
-def chosen_model(talk: Talk, name: str, task: store.Task) -> str:
-    """The model that a name means; where none was asked for, says which one is used, and how to get a better one."""
-    chosen = store.resolve(name, task)
-    if name == store.AUTO:
+def tell_choice(talk: Talk, asked: str, chosen: str) -> None:
+    """Where no model was asked for, say which one is used, and how to get a better one."""
+    if asked == store.AUTO:
         better = " (`avsep models pull multisensory` fetches the authors' larger ones)" if chosen == store.BUNDLED else ""
         talk.say(f"model: {chosen}{better}")
-    return chosen
 
 
 def _check_output_dir(folder: Path) -> None:

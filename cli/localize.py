@@ -12,7 +12,7 @@ from avsep_plugin.discover import Job
 from avsep_plugin.models import store
 
 from . import options
-from .clips import Expected, Handle, Request, chosen_model, run_clips
+from .clips import Expected, Handle, Request, run_clips, tell_choice
 from .console import Talk
 
 if TYPE_CHECKING:
@@ -41,18 +41,20 @@ def localize(
       avsep localize footage/ -o maps --json report.json
       avsep localize footage/ -o maps --device cpu --overwrite
     """
-    name = chosen_model(talk, model or store.AUTO, "align")
-    run_clips(talk, Request(inputs, output_dir, overwrite, dry_run, json_path), name, *_task(name, device))
+    asked = model or store.AUTO
+    chosen = store.resolve(asked, "align")
+    run_clips(talk, Request(inputs, output_dir, overwrite, dry_run, json_path), chosen, *_task(talk, asked, chosen, device))
 
 
-def _task(name: str, device: str) -> tuple[Expected, Handle]:
+def _task(talk: Talk, asked: str, chosen: str, device: str) -> tuple[Expected, Handle]:
     """What is expected of a clip and how it is made; PyTorch and the model are loaded for the first clip that needs them."""
 
     @functools.cache
     def model() -> "Aligner":
         from avsep_plugin.models import zoo
 
-        return zoo.load_aligner(name, device)
+        tell_choice(talk, asked, chosen)
+        return zoo.load_aligner(chosen, device)
 
     def expected(job: Job) -> Mapping[str, Path]:
         from avsep_plugin.files import localisation_outputs

@@ -11,10 +11,11 @@ import click
 from avsep_plugin.batch import Result
 from avsep_plugin.config import from_dict
 from avsep_plugin.discover import Job
+from avsep_plugin.models import store
 from avsep_plugin.preset import BitDepth, FileFormat, Highs, Preset, Reconstruction, load
 
 from . import options
-from .clips import Expected, Handle, Request, chosen_model, run_clips
+from .clips import Expected, Handle, Request, run_clips, tell_choice
 from .console import Talk
 
 if TYPE_CHECKING:
@@ -72,19 +73,20 @@ def separate(
     given = {"model": model, "format": format, "bit_depth": bit_depth, "highs": highs, "reconstruction": reconstruction}
     base = load(preset_name) if preset_name else Preset()
     preset = from_dict(Preset, dataclasses.asdict(base) | {key: value for key, value in given.items() if value is not None})
-    preset = dataclasses.replace(preset, model=chosen_model(talk, preset.model, "separate"))
+    chosen = store.resolve(preset.model, "separate")
     request = Request(inputs, output_dir, overwrite, dry_run, json_path)
-    run_clips(talk, request, preset.model, *_task(preset, device))
+    run_clips(talk, request, chosen, *_task(talk, preset, chosen, device))
 
 
-def _task(preset: Preset, device: str) -> tuple[Expected, Handle]:
+def _task(talk: Talk, preset: Preset, chosen: str, device: str) -> tuple[Expected, Handle]:
     """What is expected of a clip and how it is made; PyTorch and the model are loaded for the first clip that needs them."""
 
     @functools.cache
     def model() -> "Separator":
         from avsep_plugin.models import zoo
 
-        return zoo.load_separator(preset.model, device)
+        tell_choice(talk, preset.model, chosen)
+        return zoo.load_separator(chosen, device)
 
     @functools.cache
     def how() -> "SeparateFileOptions":

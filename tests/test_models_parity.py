@@ -117,7 +117,7 @@ def test_without_a_folder_the_compact_recordings_are_used(
     parity: ModuleType, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     used: list[Path] = []
-    monkeypatch.setattr(parity, "report", lambda paths: used.extend(paths) or 0)
+    monkeypatch.setattr(parity, "compare", lambda path: used.append(path) or [])
     assert parity.main(arguments) == 0
     assert [path.stem for path in used] == ["cam", "full", "heatmap", "shift", "unet_pit"]
     assert {path.parent for path in used} == {GOLDEN}
