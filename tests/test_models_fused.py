@@ -127,6 +127,15 @@ def test_only_what_moves_is_seen() -> None:
     assert moving(still + motion / 100, 9).abs().max().item() < 0.3
 
 
+@pytest.mark.parametrize("length", [1, 5, 8, 30])
+def test_the_moving_mean_is_that_of_the_frames_there_are(length: int) -> None:
+    pictures = torch.rand(1, 1, length, 4, 4, generator=torch.Generator().manual_seed(2)) * 255
+    means = torch.stack([pictures[:, :, max(n - 4, 0) : n + 5].mean(dim=2) for n in range(length)], dim=2)
+    energy = (pictures - means).square().mean(dim=(1, 3, 4))[0]
+    rms = torch.stack([energy[max(n - 4, 0) : n + 5].mean().sqrt().clamp_min(2) for n in range(length)])[:, None, None]
+    torch.testing.assert_close(moving(pictures, 9), (pictures - means) / rms, rtol=1e-4, atol=1e-4)
+
+
 def test_motion_is_seen_alike_in_a_longer_window() -> None:
     pictures = torch.rand(1, 1, 60, 4, 4, generator=torch.Generator().manual_seed(1)) * 255
     torch.testing.assert_close(moving(pictures, 9)[:, :, 20:40], moving(pictures[:, :, 10:50], 9)[:, :, 10:30])

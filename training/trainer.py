@@ -50,6 +50,7 @@ def train(
     stop_after: leave at that step as if interrupted. Raises DataError, ModelError, ConfigError.
     """
     output.mkdir(parents=True, exist_ok=True)
+    torch.set_flush_denormal(True)  # weights that nothing reaches decay to them, and a CPU takes many times as long for each
     kind, _, index = device.partition(":")
     fabric = Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)
     fabric.seed_everything(recipe.seed, verbose=False)

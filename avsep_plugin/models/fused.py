@@ -198,11 +198,16 @@ def moving(pictures: Tensor, frames: int, floor: float = 2.0) -> Tensor:
     the noise of a camera, counts as `floor`: a still picture stays still.
     """
 
+    place = torch.arange(pictures.shape[2], device=pictures.device)
+    first, end = (place - frames // 2).clamp_min(0), (place + frames // 2 + 1).clamp_max(len(place))
+    count = (end - first)[:, None, None]
+
     def around(x: Tensor) -> Tensor:
-        return functional.avg_pool3d(x, (frames, 1, 1), stride=1, padding=(frames // 2, 0, 0), count_include_pad=False)
+        sums = functional.pad(x.cumsum(dim=2), (0, 0, 0, 0, 1, 0))
+        return (sums[:, :, end] - sums[:, :, first]) / count
 
     change = pictures - around(pictures)
-    return change / around(change.square().mean(dim=(1, 3, 4), keepdim=True)).sqrt().clamp_min(floor)
+    return change / around(change.square().mean(dim=(1, 3, 4), keepdim=True)).clamp_min(floor**2).sqrt()
 
 
 class AlignmentHead(nn.Module):
