@@ -109,12 +109,27 @@ def test_weights_that_are_not_there_are_one_line(tmp_path: Path, capsys: pytest.
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("task", ["align", "separate"])
-def test_footage_of_ones_own_goes_on_from_the_bundled_network(task: str) -> None:
-    mini, studio = load_recipe(f"mini-{task}"), load_recipe(f"studio-{task}")
+def test_footage_of_ones_own_goes_on_from_the_bundled_separator() -> None:
+    mini, studio = load_recipe("mini-separate"), load_recipe("studio-separate")
     assert replace(studio.model, name=mini.model.name) == mini.model
+
+
+def test_a_separator_of_ones_own_goes_on_from_an_aligner_of_ones_own() -> None:
+    aligner, separator = load_recipe("studio-align").model, load_recipe("studio-separate").model
+    assert replace(aligner.fused, last_spatial_stride=separator.fused.last_spatial_stride) == separator.fused
+    assert (aligner.picture, aligner.sample_rate_hz, aligner.input_rms) == (
+        separator.picture,
+        separator.sample_rate_hz,
+        separator.input_rms,
+    )
+
+
+@pytest.mark.parametrize("task", ["align", "separate"])
+def test_footage_of_ones_own_is_taken_from_any_folder(task: str) -> None:
+    studio = load_recipe(f"studio-{task}")
     assert studio.data.corpora == {}
     assert studio.data.interferers == {"same": 1.0}
+    assert studio.fresh == ()
 
 
 def test_evaluate_needs_data_unless_it_renders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
