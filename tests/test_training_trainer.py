@@ -14,9 +14,10 @@ from torch import Tensor
 from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig, SeparatorConfig, StftConfig, WindowConfig
 from avsep_plugin.errors import ConfigError, ModelError
 from avsep_plugin.models import checkpoint
+from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
-from avsep_plugin.training.dataset import MixBatch
-from avsep_plugin.training.losses import separate_loss
+from avsep_plugin.training.dataset import AlignBatch, MixBatch
+from avsep_plugin.training.losses import align_loss, separate_loss
 from avsep_plugin.training.recipe import DataConfig, OptimizerConfig, Recipe, load_recipe, recipe_names
 from avsep_plugin.training.shards import Segment, StoreConfig, manifest_line, write_shard, write_store
 from avsep_plugin.training.trainer import learning_rate, make_optimizer, train
@@ -256,3 +257,15 @@ def test_held_out_shards_may_lack_the_off_screen_corpora(shards: Path, tmp_path:
     plan = dataclasses.replace(recipe(2), data=dataclasses.replace(recipe().data, interferers={"hum": 1.0}, corpora={"talk": 1.0}))
     train(plan, [shards], tmp_path / "run", device="cpu", validation=[held_out])
     assert "held_out_right_voice" in (tmp_path / "run" / "log.jsonl").read_text()
+
+
+def test_aligned_and_shifted_sound_share_their_batch_statistics() -> None:
+    """Normalised apart, a batch of shifted sounds would be known by its statistics, and nothing would be learnt for single clips."""
+    random = torch.Generator().manual_seed(0)
+    model = Aligner(dataclasses.replace(TINY, task="align")).train()
+    sizes: list[int] = []
+    model.fused.sf.register_forward_hook(lambda _layer, inputs, _output: sizes.append(len(inputs[0])))
+    frames = torch.randint(0, 255, (3, 15, 16, 16, 1), dtype=torch.uint8, generator=random)
+    sounds = torch.randn(2, 3, 2, TINY.window_samples(15), generator=random)
+    align_loss(model, AlignBatch(frames, sounds[0], sounds[1]))
+    assert sizes == [6]

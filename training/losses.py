@@ -33,13 +33,12 @@ class Objective(nn.Module):
 
 def align_loss(model: Aligner, batch: AlignBatch) -> tuple[Tensor, dict[str, Tensor]]:
     """Cross-entropy over aligned and shifted sound; the pictures are looked at once for both. Returns (loss, figures to log)."""
-    video = model.fused.see(batch.frames)
-    logits = []
-    for audio in (batch.aligned, batch.shifted):
-        rms = model.config.input_rms
-        audio = audio if rms is None else set_rms(audio, rms)[0]
-        logits.append(model.joint(model.fused.fuse(video, audio).last).logits)
-    both = torch.cat(logits)
+    audio = torch.cat([batch.aligned, batch.shifted])
+    if model.config.input_rms is not None:
+        audio, _ = set_rms(audio, model.config.input_rms)
+    video = model.fused.see(batch.frames).repeat(2, 1, 1, 1, 1)
+    both = model.joint(model.fused.fuse(video, audio).last).logits  # one batch: statistics of their own would tell the two apart
+    logits = both.chunk(2)
     labels = torch.cat([torch.ones_like(logits[0]), torch.zeros_like(logits[1])])
     loss = functional.binary_cross_entropy_with_logits(both, labels)
     right = ((both > 0) == (labels > 0)).float().mean()
