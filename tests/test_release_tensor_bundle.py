@@ -60,7 +60,7 @@ def test_what_was_written_is_read(tmp_path: Path, write_bundle: WriteBundle) -> 
     assert all(np.array_equal(bundle.read(name), tensors[name]) for name in tensors)
 
 
-@pytest.mark.parametrize("at", [0, 30, -60, -46, -3])
+@pytest.mark.parametrize("at", [0, 30, -60, -47, -46, -3])
 def test_a_changed_byte_of_the_index_is_noticed(tmp_path: Path, write_bundle: WriteBundle, at: int) -> None:
     write_bundle(tmp_path / "net", {"a/weights": np.ones((2, 3), np.float32), "b/weights": np.ones((4,), np.float32)})
     path = tmp_path / "net.index"

@@ -110,6 +110,14 @@ def test_what_the_recipe_starts_fresh_is_not_taken_over(shards: Path, tmp_path: 
         train(dataclasses.replace(still, fresh=("fused.nothing*",)), [shards], tmp_path / "third", start_from=first, device="cpu")
 
 
+def test_weights_that_saw_another_kind_of_picture_are_refused(shards: Path, tmp_path: Path) -> None:
+    first = train(recipe(1, "align"), [shards], tmp_path / "first", device="cpu")
+    plan = recipe(1, "align")
+    moving = dataclasses.replace(plan, model=dataclasses.replace(plan.model, fused=dataclasses.replace(plan.model.fused, motion_frames=5)))
+    with pytest.raises(ConfigError, match="motion_frames = 0, the recipe has 5"):
+        train(moving, [shards], tmp_path / "second", start_from=first, device="cpu")
+
+
 def test_another_recipe_does_not_resume(shards: Path, tmp_path: Path) -> None:
     train(recipe(), [shards], tmp_path / "run", device="cpu", stop_after=1)
     with pytest.raises(ConfigError, match="another recipe"):

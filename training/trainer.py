@@ -57,7 +57,7 @@ def train(
     fabric.seed_everything(recipe.seed, verbose=False)
     model = checkpoint.build(recipe.model)
     if start_from is not None:
-        fresh = checkpoint.load_shared(model, _taken_over(checkpoint.read(start_from)[1], recipe.fresh))
+        fresh = checkpoint.load_shared(model, _taken_over(start_from, recipe))
         log.info("%d tensors start fresh, the rest come from %s", len(fresh), start_from)
     optimizer = make_optimizer(model, recipe.optimizer)
     step = load_state(output / "state.safetensors", model, optimizer, recipe) if (output / "state.safetensors").is_file() else 0
@@ -115,12 +115,21 @@ def validate(objective: nn.Module, batches: Batches, recipe: Recipe, count: int 
     return sums
 
 
-def _taken_over(tensors: dict[str, Tensor], fresh: tuple[str, ...]) -> dict[str, Tensor]:
-    """Without those whose names match a pattern. Raises ConfigError for a pattern that matches none."""
-    for pattern in fresh:
+def _taken_over(start_from: Path, recipe: Recipe) -> dict[str, Tensor]:
+    """The tensors of the weights a run starts from, without those that the recipe starts fresh.
+
+    Raises ConfigError for a pattern that matches none, and for features of another kind of picture, which no shape would show.
+    """
+    config, tensors, _ = checkpoint.read(start_from)
+    theirs, ours = config.fused.motion_frames, recipe.model.fused.motion_frames
+    if theirs != ours and any(name.startswith("fused.im.") for name in tensors):
+        raise ConfigError(
+            f"{start_from} was trained with motion_frames = {theirs}, the recipe has {ours}; set it to {theirs} to go on from there."
+        )
+    for pattern in recipe.fresh:
         if not fnmatch.filter(tensors, pattern):
             raise ConfigError(f"the recipe starts '{pattern}' fresh, but the weights it starts from have no such tensor.")
-    return {name: tensor for name, tensor in tensors.items() if not any(fnmatch.fnmatchcase(name, pattern) for pattern in fresh)}
+    return {name: tensor for name, tensor in tensors.items() if not any(fnmatch.fnmatchcase(name, pattern) for pattern in recipe.fresh)}
 
 
 def _held_out(shards: list[Shards], recipe: Recipe) -> Batches | None:

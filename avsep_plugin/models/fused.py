@@ -197,7 +197,6 @@ def moving(pictures: Tensor, frames: int, floor: float = 2.0) -> Tensor:
     So a face that moves little counts as much as one that moves a lot, and who it is counts less. An RMS below `floor` grey levels,
     the noise of a camera, counts as `floor`: a still picture stays still.
     """
-
     place = torch.arange(pictures.shape[2], device=pictures.device)
     first, end = (place - frames // 2).clamp_min(0), (place + frames // 2 + 1).clamp_max(len(place))
     count = (end - first)[:, None, None]

@@ -106,8 +106,10 @@ def _table_items(table: bytes) -> Iterator[tuple[bytes, bytes]]:
     footer = table[-_FOOTER_BYTES:]
     if len(footer) != _FOOTER_BYTES or struct.unpack("<Q", footer[-8:])[0] != _MAGIC:
         raise ValueError("no table footer")
-    place = _handle(footer, _handle(footer, 0)[2])
-    for _, value in _block_items(_block(table, place[0], place[1])):
+    meta_start, meta_size, at = _handle(footer, 0)
+    _block(table, meta_start, meta_size)  # holds nothing that is needed here, but a damaged one tells of a damaged file
+    index_start, index_size, _ = _handle(footer, at)
+    for _, value in _block_items(_block(table, index_start, index_size)):
         start, size, _ = _handle(value, 0)
         yield from _block_items(_block(table, start, size))
 
