@@ -89,8 +89,6 @@ class FusedConfig:
     """Whether batch normalisation has a gamma: no in shift and cam, yes inside the separator."""
     bn_momentum: float = 0.0003
     """1 - decay of the running statistics; the published decay is 0.9997."""
-    motion_frames: int = 0
-    """See only what moves within so many frames, an odd number (`models.fused.moving`); 0, as published: the pictures themselves."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.models import published
-from avsep_plugin.models.fused import Aligner, Block, FusedNetwork, compand, moving
+from avsep_plugin.models.fused import Aligner, Block, FusedNetwork, compand
 
 SMALL = FusedConfig(
     audio_widths=(4, 6, 6, 8), audio_fused_width=6, video_width=4, fusion_width=8, trunk_widths=(6, 8, 10), last_spatial_stride=1
@@ -116,31 +116,6 @@ def test_grey_pictures_are_the_mean_of_the_colours() -> None:
         torch.testing.assert_close(network.see(frames), network.see(frames.expand(-1, -1, -1, -1, 3)), rtol=1e-4, atol=1e-5)
 
 
-def test_only_what_moves_is_seen() -> None:
-    draw = torch.Generator().manual_seed(0)
-    still = torch.rand(1, 1, 1, 8, 8, generator=draw) * 200
-    motion = torch.rand(1, 1, 40, 8, 8, generator=draw) * 50
-    seen = moving(still + motion, 9)
-    torch.testing.assert_close(seen, moving(10 + 0.5 * motion, 9), rtol=1e-4, atol=1e-4)
-    assert seen[:, :, 8:-8].square().mean().item() == pytest.approx(1, rel=0.02)
-    assert moving(still.expand(1, 1, 40, 8, 8), 9).abs().max().item() < 1e-4
-    assert moving(still + motion / 100, 9).abs().max().item() < 0.3
-
-
-@pytest.mark.parametrize("length", [1, 5, 8, 30])
-def test_the_moving_mean_is_that_of_the_frames_there_are(length: int) -> None:
-    pictures = torch.rand(1, 1, length, 4, 4, generator=torch.Generator().manual_seed(2)) * 255
-    means = torch.stack([pictures[:, :, max(n - 4, 0) : n + 5].mean(dim=2) for n in range(length)], dim=2)
-    energy = (pictures - means).square().mean(dim=(1, 3, 4))[0]
-    rms = torch.stack([energy[max(n - 4, 0) : n + 5].mean().sqrt().clamp_min(2) for n in range(length)])[:, None, None]
-    torch.testing.assert_close(moving(pictures, 9), (pictures - means) / rms, rtol=1e-4, atol=1e-4)
-
-
-def test_motion_is_seen_alike_in_a_longer_window() -> None:
-    pictures = torch.rand(1, 1, 60, 4, 4, generator=torch.Generator().manual_seed(1)) * 255
-    torch.testing.assert_close(moving(pictures, 9)[:, :, 20:40], moving(pictures[:, :, 10:50], 9)[:, :, 10:30])
-
-
 def test_other_widths_strides_and_rates_fit_together() -> None:
     fused = dataclasses.replace(
         SMALL, audio_strides=(4, 4, 4, 4, 2), video_strides=(1, 2), trunk_time_strides=(1, 1), audio_kernels=(33, 9)
@@ -162,8 +137,3 @@ def test_every_parameter_gets_a_gradient() -> None:
 def test_a_merge_that_cannot_be_is_refused() -> None:
     with pytest.raises(ConfigError, match="merge shortcut"):
         FusedNetwork(small_config(fused=dataclasses.replace(SMALL, trunk_widths=(40, 8, 10))))
-
-
-def test_an_even_number_of_motion_frames_is_refused() -> None:
-    with pytest.raises(ConfigError, match="odd"):
-        FusedNetwork(small_config(fused=dataclasses.replace(SMALL, motion_frames=8)))

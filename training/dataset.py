@@ -134,7 +134,7 @@ class Batches:
         """Pictures and sound of a random window."""
         speed = self._speed(random)
         start = self._start(random, clip, speed)
-        return self._frames(random, clip, start, speed), self._equalized(random, self._sound(clip, start, speed))
+        return self._frames(random, clip, start, speed), self._sound(clip, start, speed)
 
     def _interferers(self, random: Random, clip: Segment, on: Audio, *given: Audio) -> Audio:
         """[R, 2, N]: the given off-screen sounds, and drawn ones for the rest."""
@@ -152,7 +152,7 @@ class Batches:
         for _ in range(_TRIES):
             other = self._pick(random, pool, unlike=clip)
             speed = self._speed(random)
-            sound = self._equalized(random, self._sound(other, self._start(random, other, speed), speed))
+            sound = self._sound(other, self._start(random, other, speed), speed)
             if _rms(sound) > _QUIET_RMS:
                 break
         return np.asarray(sound * (self._level(random) * _rms(on) / max(_rms(sound), 1e-6)), np.float32)
@@ -172,16 +172,6 @@ class Batches:
 
     def _speed(self, random: Random) -> float:
         return float(1 + random.uniform(-self.data.speed, self.data.speed))
-
-    def _equalized(self, random: Random, sound: Audio) -> Audio:
-        """The sound through a zero-phase filter whose gain in dB is drawn per octave and goes straight from one to the next."""
-        if not self.data.equalizer_db:
-            return sound
-        octaves = 62.5 * 2.0 ** np.arange(8)
-        gain_db = random.uniform(-self.data.equalizer_db, self.data.equalizer_db, len(octaves))
-        hz = np.fft.rfftfreq(sound.shape[1], 1 / self.model.sample_rate_hz)
-        gain = 10 ** (np.interp(np.log2(np.maximum(hz, 1.0)), np.log2(octaves), gain_db) / 20)
-        return np.fft.irfft(np.fft.rfft(sound) * gain, sound.shape[1]).astype(np.float32)
 
     def _slack(self, clip: Segment, speed: float) -> int:
         """Frames by which the clip is longer than the window."""

@@ -21,8 +21,6 @@ class DataConfig:
     """Gain 2^u and offset of the picture, u uniform in +-brightness."""
     speed: float = 0.0
     """Picture and sound of a clip are played (1 +- speed) times as fast."""
-    equalizer_db: float = 0.0
-    """separate: every voice goes through a random smooth filter of up to this much, so that a timbre tells less of whose voice it is."""
     shift_seconds: tuple[float, float] = (2.17, 5.87)
     """align: by how much the sound of a negative is shifted inside its clip."""
     negatives: Literal["shift", "other", "both"] = "shift"
@@ -69,8 +67,6 @@ class Recipe:
     loss: Literal["align", "si_sdr", "l1"] = "l1"
     """align: cross-entropy of the pretext task; separate: negative SI-SDR of the masked mixture, or the paper's L1 on spectrograms."""
     seed: int = 0
-    fresh: tuple[str, ...] = ()
-    """Patterns of the tensors that are not taken over from the weights a run starts from, for example "fused.im.conv5_*"."""
 
 
 RECIPES = Path(__file__).parent / "recipes"

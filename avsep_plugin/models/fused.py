@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from avsep_plugin.config import FusedConfig, ModelConfig
 from avsep_plugin.errors import ConfigError
@@ -164,9 +163,7 @@ class FusedNetwork(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        if config.fused.motion_frames and config.fused.motion_frames % 2 == 0:
-            raise ConfigError(f"motion is seen within an odd number of frames, not {config.fused.motion_frames}")
-        self.picture_channels, self.motion_frames = config.picture.channels, config.fused.motion_frames
+        self.picture_channels = config.picture.channels
         self.sf = AudioBranch(config.fused)
         self.im = FusedTrunk(config.fused, config.picture.channels)
 
@@ -179,7 +176,7 @@ class FusedNetwork(nn.Module):
         pictures = frames.movedim(-1, 1).float()
         if self.picture_channels == 1 and pictures.shape[1] == 3:
             pictures = pictures.mean(dim=1, keepdim=True)
-        return self.im.see(moving(pictures, self.motion_frames) if self.motion_frames else pictures * (2.0 / 255.0) - 1.0)
+        return self.im.see(pictures * (2.0 / 255.0) - 1.0)
 
     def fuse(self, video: Tensor, audio: Tensor) -> FusedFeatures:
         """Join the video stem's output with a sound [B, 2, N]."""
@@ -189,24 +186,6 @@ class FusedNetwork(nn.Module):
         middle = im.conv3_2(im.conv3_1(merged))
         conv4 = im.conv4_2(im.conv4_1(middle))
         return FusedFeatures(video, merged, middle, conv4, im.conv5_2(im.conv5_1(conv4)), sound)
-
-
-def moving(pictures: Tensor, frames: int, floor: float = 2.0) -> Tensor:
-    """What moves: pictures [B, c, T, H, W] in [0, 255] without their mean over the `frames` around each, at an RMS of 1 over the same.
-
-    So a face that moves little counts as much as one that moves a lot, and who it is counts less. An RMS below `floor` grey levels,
-    the noise of a camera, counts as `floor`: a still picture stays still.
-    """
-    place = torch.arange(pictures.shape[2], device=pictures.device)
-    first, end = (place - frames // 2).clamp_min(0), (place + frames // 2 + 1).clamp_max(len(place))
-    count = (end - first)[:, None, None]
-
-    def around(x: Tensor) -> Tensor:
-        sums = functional.pad(x.cumsum(dim=2), (0, 0, 0, 0, 1, 0))
-        return (sums[:, :, end] - sums[:, :, first]) / count
-
-    change = pictures - around(pictures)
-    return change / around(change.square().mean(dim=(1, 3, 4), keepdim=True)).clamp_min(floor**2).sqrt()
 
 
 class AlignmentHead(nn.Module):
