@@ -130,6 +130,7 @@ def test_footage_of_ones_own_is_taken_from_any_folder(task: str) -> None:
     studio = load_recipe(f"studio-{task}")
     assert studio.data.corpora == {}
     assert studio.data.interferers == {"same": 1.0}
+    assert studio.fresh == ()
 
 
 def test_evaluate_needs_data_unless_it_renders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,6 +97,19 @@ def test_an_aligner_goes_under_a_separator(shards: Path, tmp_path: Path) -> None
     train(recipe(2), [shards], tmp_path / "separate", start_from=aligned, device="cpu")
 
 
+def test_what_the_recipe_starts_fresh_is_not_taken_over(shards: Path, tmp_path: Path) -> None:
+    first = train(recipe(1, "align"), [shards], tmp_path / "first", device="cpu")
+    plan = recipe(1, "align")
+    still = dataclasses.replace(plan, optimizer=dataclasses.replace(plan.optimizer, learning_rate=0.0), fresh=("fused.im.conv5_*",), seed=9)
+    second = train(still, [shards], tmp_path / "second", start_from=first, device="cpu")
+    before, after = weights(first), weights(second)
+    same = {name for name in before if name.endswith(".weight") and torch.equal(before[name], after[name])}
+    kernels = {name for name in before if name.endswith("conv.weight")}
+    assert kernels - same == {name for name in kernels if name.startswith("fused.im.conv5_")}
+    with pytest.raises(ConfigError, match=r"fused\.nothing"):
+        train(dataclasses.replace(still, fresh=("fused.nothing*",)), [shards], tmp_path / "third", start_from=first, device="cpu")
+
+
 def test_another_recipe_does_not_resume(shards: Path, tmp_path: Path) -> None:
     train(recipe(), [shards], tmp_path / "run", device="cpu", stop_after=1)
     with pytest.raises(ConfigError, match="another recipe"):

@@ -67,6 +67,8 @@ class Recipe:
     loss: Literal["align", "si_sdr", "l1"] = "l1"
     """align: cross-entropy of the pretext task; separate: negative SI-SDR of the masked mixture, or the paper's L1 on spectrograms."""
     seed: int = 0
+    fresh: tuple[str, ...] = ()
+    """Patterns of the tensors that are not taken over from the weights a run starts from, for example "fused.im.conv5_*"."""
 
 
 RECIPES = Path(__file__).parent / "recipes"

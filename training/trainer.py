@@ -1,5 +1,6 @@
 """The loop: batches in, checkpoint out. A run that was stopped goes on exactly where it stood."""
 
+import fnmatch
 import json
 import logging
 import math
@@ -12,9 +13,9 @@ from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from torch import Tensor, nn
 
-from avsep_plugin.errors import DataError
+from avsep_plugin.errors import ConfigError, DataError
 from avsep_plugin.models import checkpoint
 from avsep_plugin.models.separator import Separator
 
@@ -56,7 +57,7 @@ def train(
     fabric.seed_everything(recipe.seed, verbose=False)
     model = checkpoint.build(recipe.model)
     if start_from is not None:
-        fresh = checkpoint.load_shared(model, checkpoint.read(start_from)[1])
+        fresh = checkpoint.load_shared(model, _taken_over(start_from, recipe))
         log.info("%d tensors start fresh, the rest come from %s", len(fresh), start_from)
     optimizer = make_optimizer(model, recipe.optimizer)
     step = load_state(output / "state.safetensors", model, optimizer, recipe) if (output / "state.safetensors").is_file() else 0
@@ -112,6 +113,15 @@ def validate(objective: nn.Module, batches: Batches, recipe: Recipe, count: int 
         for name, value in {"loss": loss, **figures}.items():
             sums[f"held_out_{name}"] = sums.get(f"held_out_{name}", 0.0) + float(value) / count
     return sums
+
+
+def _taken_over(start_from: Path, recipe: Recipe) -> dict[str, Tensor]:
+    """The tensors of the weights a run starts from, without those that the recipe starts fresh. Raises ConfigError for an idle pattern."""
+    tensors = checkpoint.read(start_from)[1]
+    for pattern in recipe.fresh:
+        if not fnmatch.filter(tensors, pattern):
+            raise ConfigError(f"the recipe starts '{pattern}' fresh, but the weights it starts from have no such tensor.")
+    return {name: tensor for name, tensor in tensors.items() if not any(fnmatch.fnmatchcase(name, pattern) for pattern in recipe.fresh)}
 
 
 def _held_out(shards: list[Shards], recipe: Recipe) -> Batches | None:
