@@ -62,7 +62,9 @@ def differences(source: Path, result: Path, outs: Sequence[Out]) -> list[str]:
     for place, out in enumerate(outs):
         said += _stream_differences(out, old.streams[old.indices.index(out.tags_of)], new.streams[place])
         if out.how == "text":
-            said.append(f"Stream {out.tags_of} (subtitle) was rewritten from {out.codec} to {new.codecs[place]}: the container takes no other.")
+            said.append(
+                f"Stream {out.tags_of} (subtitle) was rewritten from {out.codec} to {new.codecs[place]}: the container takes no other."
+            )
     if len(old.chapters) != len(new.chapters):
         said.append(f"The chapters were dropped: the container has {'none' if not new.chapters else len(new.chapters)}.")
     elif not all(_same_chapter(first, second) for first, second in zip(old.chapters, new.chapters, strict=True)):

@@ -150,7 +150,7 @@ def _start_and_priming(source: Path, index: int) -> tuple[Fraction, int]:
     with open_media(source) as opened:
         stream = opened.streams[index]
         number = [track.index for track in audio_streams(opened)].index(index)
-        first = next(packet for packet in opened.demux(stream) if packet.pts is not None)
-        first_seconds = first.pts * first.time_base
+        first = next((packet.pts for packet in opened.demux(stream) if packet.pts is not None), 0)
+        first_seconds = first * (stream.time_base or Fraction(0))
     with AudioReader(source, number) as reader:
         return reader.start_seconds, round((reader.start_seconds - first_seconds) * reader.sample_rate_hz)

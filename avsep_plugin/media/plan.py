@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import av.container
+from av.audio.stream import AudioStream
 from av.stream import Disposition, Stream
 
 from avsep_plugin.media.containers import Target
@@ -35,6 +36,9 @@ class NewSound:
     title: str = ""
     added: bool = False
     """Whether it follows behind the source's streams; else it takes the place of `track`."""
+    channels: int = 0
+    """Of the file; 0: as the source's track."""
+    sample_rate_hz: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,7 @@ def _copied(stream: Stream, target: Target) -> Out:
     codec = getattr(stream.codec_context, "name", "unknown")
     convert = codec in _TEXTS and codec not in _TAKEN_TEXTS.get(target.muxer, _TEXTS)
     out = Out(stream.type, codec, "text" if convert else "copy", stream.index, tags=_named(stream, target))
-    if stream.type != "audio" or stream.codec_context is None:
+    if not isinstance(stream, AudioStream) or stream.codec_context is None:
         return out
     return replace(out, channels=stream.codec_context.channels, sample_rate_hz=stream.codec_context.sample_rate)
 
@@ -126,7 +130,10 @@ def _new(sound: NewSound, out: Out) -> Out:
     """A new sound with what a stream of the source says of itself."""
     if sound.file is None:
         return replace(out, title=sound.title)
-    return replace(out, how="encode", file=sound.file, start_seconds=sound.start_seconds, title=sound.title)
+    channels, rate = sound.channels or out.channels, sound.sample_rate_hz or out.sample_rate_hz
+    return replace(
+        out, how="encode", file=sound.file, start_seconds=sound.start_seconds, title=sound.title, channels=channels, sample_rate_hz=rate
+    )
 
 
 def _named(stream: Stream, target: Target) -> tuple[str, ...]:

@@ -57,7 +57,8 @@ def quantize(sound: Float32, bits: int) -> Int32:
     """Round to integers of 16 or 24 bits and clip. Raises OutputError for values that are not finite."""
     _check_finite(sound)
     scale = 2 ** (bits - 1)
-    return np.clip(np.rint(sound.astype(np.float64) * scale), -scale, scale - 1).astype(np.int32)
+    values: Int32 = np.clip(np.rint(sound.astype(np.float64) * scale), -scale, scale - 1).astype(np.int32)
+    return values
 
 
 class StemWriter:
@@ -116,7 +117,7 @@ class SoundWriter:
         self, path: Path, sample_rate_hz: int, channels: int, bit_depth: Literal["16", "24"] = "24", layout: str | None = None
     ) -> None:  # fmt: skip
         self.path, self.bit_depth = Path(path), bit_depth
-        self._opened = ("wav", bit_depth, sample_rate_hz, layout or _layout(channels), {})
+        self._opened = ("wav", bit_depth, sample_rate_hz, layout or _layout(channels), dict[str, str]())
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
