@@ -28,7 +28,7 @@ _SILENCE_SAMPLES = 1 << 16
 
 
 class Finish(Protocol):
-    """Works on the replaced sound as it comes (a chain of effects): what goes in comes out, later perhaps, as many samples in all."""
+    """Works on the replaced sound as it comes: what goes in comes out, later perhaps, as many samples in all and in step."""
 
     def process(self, sound: Float32) -> Float32:
         """[C, n] -> [C, m]."""

@@ -16,7 +16,7 @@ import av.container
 import av.error
 from av.stream import Disposition, Stream
 
-from avsep_plugin.media.plan import Out
+from avsep_plugin.media.plan import Out, content
 from avsep_plugin.media.source import open_media, video_stream
 
 _OWN_TAGS = re.compile(
@@ -41,7 +41,7 @@ class _File:
 
     tags: Mapping[str, str]
     streams: Sequence[Mapping[str, str]]
-    """Tags and marks of every stream but timecode tracks."""
+    """Tags and marks of every stream that is copied."""
     codecs: Sequence[str]
     indices: Sequence[int]
     chapters: Sequence[tuple[Fraction, Fraction, str]]
@@ -60,7 +60,10 @@ def differences(source: Path, result: Path, outs: Sequence[Out]) -> list[str]:
     if len(new.streams) != len(outs):
         return [*said, f"The container holds {len(new.streams)} streams of {len(outs)}."]
     for place, out in enumerate(outs):
-        said += _stream_differences(out, old.streams[old.indices.index(out.tags_of)], new.streams[place])
+        tags = old.streams[old.indices.index(out.tags_of)]
+        if tags.get("creation_time") == old.tags.get("creation_time"):  # MP4 repeats the file's date in every stream
+            tags = {key: value for key, value in tags.items() if key != "creation_time"}
+        said += _stream_differences(out, tags, new.streams[place])
         if out.how == "text":
             said.append(
                 f"Stream {out.tags_of} (subtitle) was rewritten from {out.codec} to {new.codecs[place]}: the container takes no other."
@@ -75,7 +78,7 @@ def differences(source: Path, result: Path, outs: Sequence[Out]) -> list[str]:
 
 def _look(path: Path) -> _File:
     with open_media(path) as container:
-        streams = [stream for stream in container.streams if not (stream.type == "data" and "timecode" in stream.metadata)]
+        streams = content(container)
         return _File(
             _tags(container.metadata),
             [_tags(stream.metadata, stream) for stream in streams],
@@ -89,7 +92,7 @@ def _look(path: Path) -> _File:
 def _tags(metadata: Mapping[str, str], stream: Stream | None = None) -> dict[str, str]:
     """Tags by lower-case name, without what muxers write of themselves; of a stream also its title and its marks."""
     found = {key.lower(): value for key, value in metadata.items()}
-    tags = {_SAME.get(key, key): value for key, value in found.items() if value and not _OWN_TAGS.fullmatch(key)}
+    tags = {_SAME.get(key, key): once(value) for key, value in found.items() if value and not is_own(key)}
     if tags.get("language") == "und":
         del tags["language"]
     if stream is None:
@@ -98,6 +101,17 @@ def _tags(metadata: Mapping[str, str], stream: Stream | None = None) -> dict[str
         tags.setdefault("title", found["name"])
     marks = Disposition.forced | Disposition.hearing_impaired | Disposition.visual_impaired | Disposition.comment
     return tags | {f"{mark.name} mark": "set" for mark in marks if stream.disposition & mark}
+
+
+def is_own(key: str) -> bool:
+    """Whether muxers write a tag of this name of themselves."""
+    return _OWN_TAGS.fullmatch(key.lower()) is not None
+
+
+def once(value: str) -> str:
+    """A value that FFmpeg found twice in a file and gives as "X;X" is X."""
+    half = len(value) // 2
+    return value[:half] if value[half : half + 1] == ";" and value[:half] == value[half + 1 :] else value
 
 
 def _lost_tags(where: str, old: Mapping[str, str], new: Mapping[str, str]) -> Iterator[str]:

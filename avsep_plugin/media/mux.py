@@ -14,7 +14,7 @@ import ffmpeg
 
 from avsep_plugin.atomic import atomic
 from avsep_plugin.errors import NoAudioError, NoVideoError, OutputError
-from avsep_plugin.media.compare import differences
+from avsep_plugin.media.compare import differences, is_own, once
 from avsep_plugin.media.containers import AAC, Container, Target, target
 from avsep_plugin.media.edits import AAC_PRIMING_SAMPLES, set_sound_start
 from avsep_plugin.media.ffmpeg import node_address, run_ffmpeg, several
@@ -90,7 +90,7 @@ def _write(source: Path, outs: Sequence[Out], how: Target, tags: list[str], temp
     }
     # ffmpeg-python numbers its inputs in the order in which the streams use them.
     number = str(list(dict.fromkeys(out.file for out in outs)).index(None))
-    options: dict[str, Any] = {"map_metadata": number, "map_chapters": number, "f": how.muxer, **how.options}
+    options: dict[str, Any] = {"map_metadata:g": "-1", "map_chapters": number, "f": how.muxer, **how.options}
     warnings: list[str] = []
     for place, out in enumerate(outs):
         more, said = out.options(place, how)
@@ -129,9 +129,11 @@ def _refused(
 
 
 def _file_tags(source: av.container.InputContainer, how: Target) -> list[str]:
-    """Tags of the file that FFmpeg reads under one name and writes from another: MXF's date."""
-    date = source.metadata.get("modification_date")
-    return [f"creation_time={date}"] if how.muxer == "mxf" and date and "creation_time" not in source.metadata else []
+    """The file's tags, key=value, without what muxers write of themselves. FFmpeg reads MXF's date by one name, writes it by another."""
+    tags = {key: once(value) for key, value in source.metadata.items() if not is_own(key) and not key.endswith("-eng")}
+    if how.muxer == "mxf" and "modification_date" in tags:
+        tags.setdefault("creation_time", tags["modification_date"])
+    return [f"{key}={value}" for key, value in tags.items()]
 
 
 def _set_starts(source: Path, result: Path, outs: Sequence[Out], how: Target) -> None:

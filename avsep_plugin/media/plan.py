@@ -11,7 +11,7 @@ from typing import Literal
 
 import av.container
 from av.audio.stream import AudioStream
-from av.stream import Disposition, Stream
+from av.stream import Discard, Disposition, Stream
 
 from avsep_plugin.media.containers import Target
 from avsep_plugin.media.ffmpeg import several
@@ -82,17 +82,20 @@ class Out:
         return options | {f"disposition:{place}": self.disposition}, warnings
 
 
-def lay_out(source: av.container.InputContainer, target: Target, sounds: Sequence[NewSound]) -> list[Out]:
-    """Every stream of the source, the new sounds in their places or behind.
+def content(source: av.container.InputContainer) -> list[Stream]:
+    """The streams that are copied. MP4 and MOV keep timecode and chapters in tracks of their own, which FFmpeg reads as tags of the picture
+    and as chapters, marks as not to be read, and writes anew."""
+    return [
+        stream for stream in source.streams if stream.type != "data" or ("timecode" not in stream.metadata and stream.discard < Discard.all)
+    ]
 
-    A timecode track is not copied: FFmpeg writes it anew from the picture's `timecode` tag.
-    """
+
+def lay_out(source: av.container.InputContainer, target: Target, sounds: Sequence[NewSound]) -> list[Out]:
+    """Every stream of the source, the new sounds in their places or behind."""
     tracks = audio_streams(source)
     replaced = {tracks[sound.track].index: sound for sound in sounds if not sound.added}
     outs = []
-    for stream in source.streams:
-        if stream.type == "data" and "timecode" in stream.metadata:
-            continue
+    for stream in content(source):
         out = _copied(stream, target)
         if stream.index in replaced:
             out = _new(replaced[stream.index], out)
