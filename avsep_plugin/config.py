@@ -4,6 +4,7 @@ One set of fields scales the same code from the networks of Owens & Efros (2018)
 The defaults are the published values.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import math
@@ -194,7 +195,11 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
     if origin in (types.UnionType, typing.Union):
         if value in (None, "none") and type(None) in typing.get_args(hint):
             return None
-        return _convert(next(arg for arg in typing.get_args(hint) if arg is not type(None)), value, where)
+        *others, last = (arg for arg in typing.get_args(hint) if arg is not type(None))
+        for kind in others:
+            with contextlib.suppress(ConfigError):
+                return _convert(kind, value, where)
+        return _convert(last, value, where)
     if origin is tuple and isinstance(value, list | tuple):
         args = typing.get_args(hint)
         if args[-1] is Ellipsis:

@@ -1,6 +1,6 @@
 """Path to path: joins media with the pipeline. Reads like the data flow; every clip's outputs appear whole or not at all.
 
-clip --Footage--> sound, pictures --separate--> on-screen and off-screen stem --remux--> the clip with the on-screen sound
+clip --Footage--> sound, pictures --separate--> mixture, on --TrackWriter--> stems, replaced sound --remux--> the clip with it
                                   --align-----> heat map --overlay--> the clip with the heat map over its picture
 """
 
@@ -10,35 +10,40 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 
 from avsep_plugin.clip import Float32, HeatMap, Stems
+from avsep_plugin.deliver import output_names, video_sounds
 from avsep_plugin.draw.overlay import overlay
-from avsep_plugin.dsp.masks import Highs
 from avsep_plugin.errors import AvsepError, NoAudioError, NoVideoError, OutputError, TooShortError
 from avsep_plugin.footage import Footage
 from avsep_plugin.media.mux import remux
-from avsep_plugin.media.probe import AudioStream, MediaInfo, VideoStream, probe
+from avsep_plugin.media.probe import MediaInfo, VideoStream, probe
 from avsep_plugin.media.read import PictureReader, picture_area
-from avsep_plugin.media.write import BitDepth, OverlayWriter, StemWriter
+from avsep_plugin.media.write import OverlayWriter
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
+from avsep_plugin.options import DEFAULT_FILE_OPTIONS, SeparateFileOptions
 from avsep_plugin.pipeline import (
     DEFAULTS,
     Localisation,
     Pictures,
     Precision,
     Progress,
-    Reconstruction,
     SeparateOptions,
     align,
     reconstruct,
     separate,
 )
-from avsep_plugin.preset import BitDepth as WantedDepth
-from avsep_plugin.preset import FileFormat
+from avsep_plugin.tracks import ClipClock, separate_track
+
+__all__ = [
+    "DEFAULT_FILE_OPTIONS", "FileResult", "SeparateFileOptions", "at_time", "localisation_outputs", "localize_file", "separate_arrays",
+    "separate_file", "separation_outputs",
+]  # fmt: skip
 
 _STRONG_PERCENTILE = 97.0
 _WEAK_SHARE = 0.5
@@ -46,43 +51,19 @@ _WEAK_SHARE = 0.5
 
 
 @dataclass(frozen=True)
-class SeparateFileOptions:
-    """How to separate a clip and what to write."""
-
-    bit_depth: WantedDepth = "source"
-    """Of the stems; "source": as in the clip, 24 where it is lossy; with reconstruction "original" 32f, because its two sounds may
-    add up to more than full scale, and integer stems are limited where they do."""
-    file_format: FileFormat = "wav"
-    highs: Highs = "follow"
-    reconstruction: Reconstruction = "editor"
-    precision: Precision = "fp32"
-    write_video: bool = True
-    track: int = 0
-    """Which of the clip's sound tracks."""
-
-    @property
-    def pipeline(self) -> SeparateOptions:
-        """The part that concerns the pipeline."""
-        return SeparateOptions(self.highs, self.reconstruction, self.precision)
-
-
-DEFAULT_FILE_OPTIONS = SeparateFileOptions()
-
-
-@dataclass(frozen=True)
 class FileResult:
     """What was written for one clip."""
 
     outputs: dict[str, Path]
-    """By kind: on, off, video; or overlay, heatmap."""
+    """By kind: on, off (or track1-on, track1-off, ...), video; or overlay, heatmap."""
     warnings: list[str] = field(default_factory=list)
 
 
 def separation_outputs(source: Path, out_dir: Path, options: SeparateFileOptions = DEFAULT_FILE_OPTIONS) -> dict[str, Path]:
-    """The files that `separate_file` will write, by kind."""
-    names = {"on": f"on-screen.{options.file_format}", "off": f"off-screen.{options.file_format}"}
-    if options.write_video:
-        names["video"] = source.name
+    """The files that `separate_file` will write, by kind. For `track` "all" it looks how many tracks there are; one if that fails."""
+    is_numbered = options.track == "all"
+    tracks = range(_track_count(source)) if options.track == "all" else [options.track]
+    names = output_names(source, options.deliver, tracks, is_numbered, options.file_format, options.container)
     return {kind: out_dir / name for kind, name in names.items()}
 
 
@@ -94,18 +75,23 @@ def localisation_outputs(out_dir: Path) -> dict[str, Path]:
 def separate_file(
     source: Path, out_dir: Path, model: Separator, options: SeparateFileOptions = DEFAULT_FILE_OPTIONS, progress: Progress | None = None
 ) -> FileResult:
-    """Separate a clip: both stems, and the clip itself with the on-screen sound, its picture copied as it is.
+    """Separate a clip: both stems, and the clip itself with the on-screen sound, its picture copied as it is; or what `deliver` says.
 
     progress: takes the seconds that are done. Raises MediaError (see errors.py) where the clip does not allow it, OutputError.
     """
     info = _checked(source, options.track)
     outputs = separation_outputs(source, out_dir, options)
-    with Footage(source, model.config.picture, options.track) as footage, _published(source, outputs) as drafts:
-        writer = _stem_writer(footage, info.audio[options.track], drafts, model, options)
-        _write_stems(footage, writer, model, options, progress)
-        warnings = footage.notes
-        if options.write_video:
-            warnings += remux(source, drafts["on"], drafts["video"], options.track)
+    tracks = [track.index for track in info.audio] if options.track == "all" else [options.track]
+    clock = ClipClock.of(info, options.pad_to_picture)
+    with _published(source, outputs) as drafts:
+        made = [
+            separate_track(info, clock, track, drafts, model, options, _share(progress, place, len(tracks)))
+            for place, track in enumerate(tracks)
+        ]
+        warnings = list(dict.fromkeys(note for one in made for note in one.notes))
+        if "video" in drafts:
+            bits = max(info.audio[track].bits_per_sample or 16 for track in tracks)
+            warnings += remux(source, drafts["video"], video_sounds(made, options.deliver), options.container, bits)
     return FileResult(outputs, warnings)
 
 
@@ -162,50 +148,24 @@ def at_time(heat_map: HeatMap, seconds: Fraction) -> Float32:
     return values
 
 
-def _checked(source: Path, track: int) -> MediaInfo:
+def _checked(source: Path, track: int | Literal["all"]) -> MediaInfo:
     """What is in the clip. Raises NoVideoError or NoAudioError where there is nothing to work on."""
     info = probe(source)
     if not info.audio:
         raise NoAudioError(f"{source} has no sound.")
     if info.video is None:
         raise NoVideoError(f"{source} has no picture.")
-    if not 0 <= track < len(info.audio):
-        raise NoAudioError(f"{source} has no sound track {track}; it has {len(info.audio)}.")
+    if track != "all" and not 0 <= track < len(info.audio):
+        raise NoAudioError(f"{source} has no sound track {track + 1}; it has {len(info.audio)}.")
     return info
 
 
-def _stem_depth(track: AudioStream, options: SeparateFileOptions) -> BitDepth:
-    if options.bit_depth != "source":
-        return options.bit_depth
-    if options.reconstruction == "original":
-        return "24" if options.file_format == "flac" else "32f"
-    if track.is_lossy or track.bits_per_sample is None:
-        return "24"
-    if track.bits_per_sample <= 16:
-        return "16"
-    return "24" if track.bits_per_sample <= 24 or options.file_format == "flac" else "32f"
-
-
-def _write_stems(footage: Footage, writer: StemWriter, model: Separator, options: SeparateFileOptions, progress: Progress | None) -> None:
-    with writer:
-        sound = (footage.blocks(), footage.sample_rate_hz, footage.pictures, options.pipeline, progress)
-        if options.reconstruction == "original":
-            for part in reconstruct(model, *sound):
-                writer.write((part.on + part.off).numpy(), part.on.numpy())
-        else:
-            for block in separate(model, *sound):
-                writer.write(block.mixture.numpy(), block.on.numpy())
-
-
-def _stem_writer(
-    footage: Footage, track: AudioStream, drafts: Mapping[str, Path], model: Separator, options: SeparateFileOptions
-) -> StemWriter:
-    """A writer for stems like the clip's own sound, or for the original's mono sound at the model's rate."""
-    depth, paths = _stem_depth(track, options), (drafts["on"], drafts["off"])
-    if options.reconstruction == "original":
-        return StemWriter(*paths, model.config.sample_rate_hz, 1, depth, options.file_format)
-    known = options.file_format == "wav" and track.channels == footage.channels and track.layout
-    return StemWriter(*paths, footage.sample_rate_hz, footage.channels, depth, options.file_format, track.layout if known else None)
+def _track_count(source: Path) -> int:
+    """Sound tracks of a clip; 1 where it cannot be read, which is said when it is worked on."""
+    try:
+        return max(1, len(probe(source).audio))
+    except AvsepError:
+        return 1
 
 
 def _save(path: Path, found: Localisation) -> None:
@@ -219,6 +179,13 @@ def _save(path: Path, found: Localisation) -> None:
         logits=found.logits,
         window_seconds=float(found.window_seconds),
     )
+
+
+def _share(progress: Progress | None, done: int, tracks: int) -> Progress | None:
+    """Progress of one of several tracks, each of which does its share of every second; `done`: tracks before it."""
+    if progress is None or tracks == 1:
+        return progress
+    return lambda seconds: progress(seconds * (done + 1) / tracks)
 
 
 def _halves(progress: Progress | None, before: float) -> Progress:

@@ -5,6 +5,7 @@ file --AudioReader--> blocks [C, n]
 """
 
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -67,10 +68,19 @@ class Footage:
         self.start_seconds = self._audio.start_seconds
         """Time of the first sample on the file's clock."""
 
-    def blocks(self) -> Iterator[Tensor]:
-        """The sound, [C, n] float32 in pieces."""
-        while (block := self._audio.read(_BLOCK_SECONDS * self.sample_rate_hz)).shape[1]:
+    def blocks(self, samples: int | None = None) -> Iterator[Tensor]:
+        """The sound from where the last reading ended, [C, n] float32 in pieces; `samples` of it, or (None) all the rest."""
+        once = _BLOCK_SECONDS * self.sample_rate_hz
+        while samples is None or samples > 0:
+            block = self._audio.read(once if samples is None else min(once, samples))
+            if not block.shape[1]:
+                return
+            samples = None if samples is None else samples - block.shape[1]
             yield torch.from_numpy(block)
+
+    def look_from(self, sample: int) -> None:
+        """Count the pictures from this sample on instead of the first; before any of them is asked for."""
+        self._frames.origin_seconds = self.start_seconds + Fraction(sample, self.sample_rate_hz)
 
     @property
     def notes(self) -> list[str]:

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -17,6 +17,7 @@ from avsep_plugin.preset import BitDepth, FileFormat, Highs, Preset, Reconstruct
 from . import options
 from .clips import Expected, Handle, Request, run_clips, tell_choice
 from .console import Talk
+from .delivery import delivered, delivery
 
 if TYPE_CHECKING:
     from avsep_plugin.files import SeparateFileOptions
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     type=click.Choice(get_args(Reconstruction)),
     help="editor: full-band stems that add up to the source; original: the paper's mono output.  [default: editor]",
 )
+@delivery
 @options.device
 @options.json_report
 @options.talking
@@ -62,12 +64,16 @@ def separate(
 
     IN are files and folders. Each clip gets a folder DIR/<subfolders>/<clip stem> with on-screen.wav, off-screen.wav and the clip
     itself with the on-screen sound, its picture untouched. The two stems add up to the source. What is there already is skipped.
+    WAV stems are Broadcast WAV: they say when they sound on the timecode of the clip.
 
     \b
     Examples:
       avsep separate talk.mp4 -o stems
       avsep separate footage/ -o stems --preset interview --json report.json
       avsep separate footage/ -o stems --format flac --bit-depth 24 --overwrite
+      avsep separate talk.mov -o stems --deliver stems --deliver add-tracks
+      avsep separate talk.mov -o stems --start 01:00:10:00 --end 01:00:25:12 --handles 5
+      avsep separate card.mxf -o stems --audio-track all --deliver stems --pad-to-picture
       avsep separate footage/ -o stems --dry-run
     """
     given = {"model": model, "format": format, "bit_depth": bit_depth, "highs": highs, "reconstruction": reconstruction}
@@ -75,10 +81,10 @@ def separate(
     preset = from_dict(Preset, dataclasses.asdict(base) | {key: value for key, value in given.items() if value is not None})
     chosen = store.resolve(preset.model, "separate")
     request = Request(inputs, output_dir, overwrite, dry_run, json_path)
-    run_clips(talk, request, chosen, *_task(talk, preset, chosen, device))
+    run_clips(talk, request, chosen, *_task(talk, preset, chosen, device, delivered()))
 
 
-def _task(talk: Talk, preset: Preset, chosen: str, device: str) -> tuple[Expected, Handle]:
+def _task(talk: Talk, preset: Preset, chosen: str, device: str, settings: Mapping[str, Any]) -> tuple[Expected, Handle]:
     """What is expected of a clip and how it is made; PyTorch and the model are loaded for the first clip that needs them."""
 
     @functools.cache
@@ -92,7 +98,7 @@ def _task(talk: Talk, preset: Preset, chosen: str, device: str) -> tuple[Expecte
     def how() -> "SeparateFileOptions":
         from avsep_plugin.files import SeparateFileOptions
 
-        return SeparateFileOptions(preset.bit_depth, preset.format, preset.highs, preset.reconstruction)
+        return dataclasses.replace(SeparateFileOptions(preset.bit_depth, preset.format, preset.highs, preset.reconstruction), **settings)
 
     def expected(job: Job) -> Mapping[str, Path]:
         from avsep_plugin.files import separation_outputs

@@ -134,7 +134,7 @@ def test_separation_writes_what_it_says(clip: Path, tmp_path: Path) -> None:
 
 
 def test_stems_of_an_integer_clip_add_up_to_it_bit_by_bit(clip: Path, tmp_path: Path) -> None:
-    outputs = separate_file(clip, tmp_path, separator(), SeparateFileOptions(write_video=False)).outputs
+    outputs = separate_file(clip, tmp_path, separator(), SeparateFileOptions(deliver=("stems",))).outputs
     on, off = (np.rint(read_all(outputs[kind]) * 32768).astype(int) for kind in ("on", "off"))
     assert np.array_equal(on + off, np.rint(read_all(clip) * 32768).astype(int))
     assert np.abs(on).max() > 100
@@ -143,7 +143,7 @@ def test_stems_of_an_integer_clip_add_up_to_it_bit_by_bit(clip: Path, tmp_path: 
 
 @pytest.mark.parametrize(("depth", "bits", "is_float"), [("source", 16, False), ("16", 16, False), ("24", 24, False), ("32f", 32, True)])
 def test_bit_depth_of_the_stems(clip: Path, tmp_path: Path, depth: Any, bits: int, is_float: bool) -> None:
-    outputs = separate_file(clip, tmp_path, separator(), SeparateFileOptions(bit_depth=depth, write_video=False)).outputs
+    outputs = separate_file(clip, tmp_path, separator(), SeparateFileOptions(bit_depth=depth, deliver=("stems",))).outputs
     for kind in ("on", "off"):
         stem = probe(outputs[kind]).audio[0]
         assert (stem.bits_per_sample, stem.is_float, stem.sample_rate_hz, stem.channels) == (bits, is_float, RATE, 2)
@@ -152,19 +152,19 @@ def test_bit_depth_of_the_stems(clip: Path, tmp_path: Path, depth: Any, bits: in
 
 def test_stems_of_a_lossy_clip_have_24_bits(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "clip.mov", noise(24001), codec="aac")
-    outputs = separate_file(clip, tmp_path / "out", separator(), SeparateFileOptions(write_video=False)).outputs
+    outputs = separate_file(clip, tmp_path / "out", separator(), SeparateFileOptions(deliver=("stems",))).outputs
     assert probe(outputs["on"]).audio[0].bits_per_sample == 24
 
 
 def test_flac_stems(clip: Path, tmp_path: Path) -> None:
-    options = SeparateFileOptions(file_format="flac", write_video=False)
+    options = SeparateFileOptions(file_format="flac", deliver=("stems",))
     outputs = separate_file(clip, tmp_path, separator(), options).outputs
     assert outputs["on"].name == "on-screen.flac"
     assert read_all(outputs["on"]).shape == (2, 24001)
 
 
 def test_file_and_array_give_the_same(clip: Path, tmp_path: Path) -> None:
-    outputs = separate_file(clip, tmp_path, separator(), SeparateFileOptions(write_video=False)).outputs
+    outputs = separate_file(clip, tmp_path, separator(), SeparateFileOptions(deliver=("stems",))).outputs
     pictures = held(torch.zeros(1, 8, 8, 3, dtype=torch.uint8))
     stems = separate_arrays(separator(), read_all(clip), RATE, pictures)
     assert np.abs(stems.on - read_all(outputs["on"])).max() <= 0.5001 / 32768
@@ -172,7 +172,7 @@ def test_file_and_array_give_the_same(clip: Path, tmp_path: Path) -> None:
 
 def test_network_sees_the_pictures_of_its_time(clip: Path, tmp_path: Path) -> None:
     model = separator()
-    separate_file(clip, tmp_path, model, SeparateFileOptions(write_video=False))
+    separate_file(clip, tmp_path, model, SeparateFileOptions(deliver=("stems",)))
     numbers = [round((value - 40) / 4) for value in model.brightness]
     assert numbers == [*range(16), *range(8, 28), *range(20, 38), *range(32, 38), 37, 37]
 
@@ -241,13 +241,13 @@ def test_foreign_file(tmp_path: Path) -> None:
 
 
 def test_missing_sound_track(clip: Path, tmp_path: Path) -> None:
-    with pytest.raises(NoAudioError, match="no sound track 3; it has 1"):
+    with pytest.raises(NoAudioError, match="no sound track 4; it has 1"):
         separate_file(clip, tmp_path / "out", separator(), SeparateFileOptions(track=3))
 
 
 def test_progress_ends_at_the_clips_length(clip: Path, tmp_path: Path) -> None:
     seen: list[float] = []
-    separate_file(clip, tmp_path / "out", separator(), SeparateFileOptions(write_video=False), seen.append)
+    separate_file(clip, tmp_path / "out", separator(), SeparateFileOptions(deliver=("stems",)), seen.append)
     assert seen[-1] == pytest.approx(24001 / RATE)
 
 

@@ -11,7 +11,23 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = {"avsep_plugin": (), "cli": ("cli",), "presets": ("presets",), "training": ("training",)}
 
 VALUES = {"errors", "clip", "config", "atomic"}
-MACHINERY = {"dsp", "media", "models", "release", "scenes", "draw", "feed", "pipeline", "footage", "files", "effect"}
+MACHINERY = {
+    "dsp",
+    "media",
+    "models",
+    "release",
+    "scenes",
+    "draw",
+    "feed",
+    "pipeline",
+    "footage",
+    "part",
+    "deliver",
+    "options",
+    "tracks",
+    "files",
+    "effect",
+}
 LIBRARY = VALUES | MACHINERY | {"preset", "discover", "download", "batch", "demo"}
 OURS = {
     "errors": set(),
@@ -31,7 +47,11 @@ OURS = {
     "pipeline": VALUES | {"dsp", "models", "feed"},
     "footage": VALUES | {"media", "dsp", "pipeline"},
     "effect": VALUES | {"pipeline", "footage", "media"},
-    "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage"},
+    "part": VALUES | {"media"},
+    "deliver": VALUES | {"media", "part"},
+    "options": VALUES | {"preset", "dsp", "media", "pipeline", "part", "deliver"},
+    "tracks": VALUES | {"media", "models", "pipeline", "footage", "part", "deliver", "options"},
+    "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage", "deliver", "options", "tracks"},
     "batch": {"errors", "atomic", "discover", "files"},
     "demo": VALUES | {"dsp", "media", "models", "scenes", "files"},
     "cli": LIBRARY,
@@ -47,7 +67,7 @@ ONLY_IN = {
     "ffmpeg": {"media"},
     "imageio_ffmpeg": {"media"},
     "torchaudio": {"dsp.resample"},
-    "torch": {"dsp", "models", "release", "scenes", "feed", "pipeline", "footage", "effect", "files", "demo", "training"},
+    "torch": {"dsp", "models", "release", "scenes", "feed", "pipeline", "footage", "effect", "tracks", "files", "demo", "training"},
     "safetensors": {"models", "training"},
     "pedalboard": {"effect"},
     "lightning": {"training"},

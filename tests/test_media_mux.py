@@ -12,7 +12,7 @@ import pytest
 
 from avsep_plugin.errors import NoAudioError, NoVideoError, OutputError
 from avsep_plugin.media.ffmpeg import find_ffmpeg
-from avsep_plugin.media.mux import remux
+from avsep_plugin.media.mux import NewSound, remux
 from avsep_plugin.media.probe import probe
 from avsep_plugin.media.read import AudioReader, PictureReader
 from avsep_plugin.media.write import StemWriter
@@ -62,6 +62,13 @@ def make_stem(source: Path, path: Path) -> np.ndarray:
     return mixture * np.float32(-0.5)
 
 
+def replace_sound(source: Path, stem: Path, output: Path, track: int = 0) -> list[str]:
+    """`remux` with one new sound that starts when the old one did."""
+    with AudioReader(source, track) as reader:
+        start_seconds = reader.start_seconds
+    return remux(source, output, [NewSound(stem, track, start_seconds)], bits=probe(source).audio[track].bits_per_sample or 16)
+
+
 def packets(path: Path, kind: str = "video") -> list[str]:
     with av.open(str(path)) as container:
         stream = next(stream for stream in container.streams if stream.type == kind)
@@ -85,7 +92,7 @@ def test_picture_is_copied_and_sound_is_the_stem(tmp_path: Path, suffix: str, co
     source = make_clip(tmp_path / f"a{suffix}")
     before = source.read_bytes()
     expected = make_stem(source, tmp_path / "on.wav")
-    assert remux(source, tmp_path / "on.wav", tmp_path / f"out{suffix}") == []
+    assert replace_sound(source, tmp_path / "on.wav", tmp_path / f"out{suffix}") == []
     assert packets(tmp_path / f"out{suffix}") == packets(source)
     with AudioReader(tmp_path / f"out{suffix}") as reader:
         got = reader.read(10**7)
@@ -103,7 +110,7 @@ def test_picture_is_copied_and_sound_is_the_stem(tmp_path: Path, suffix: str, co
 def test_sound_starts_when_the_sources_sound_did(tmp_path: Path, suffix: str, sound_start: float, picture_start: float) -> None:
     source = make_clip(tmp_path / f"a{suffix}", sound_start=sound_start, picture_start=picture_start)
     expected = make_stem(source, tmp_path / "on.wav")
-    remux(source, tmp_path / "on.wav", tmp_path / f"out{suffix}")
+    replace_sound(source, tmp_path / "on.wav", tmp_path / f"out{suffix}")
     with AudioReader(source) as old, AudioReader(tmp_path / f"out{suffix}") as new:
         got = new.read(10**7)
         assert abs(new.start_seconds - old.start_seconds) <= Fraction(1, 1000)  # Matroska counts milliseconds
@@ -117,7 +124,7 @@ def test_transport_stream_is_in_sync_by_its_timestamps(tmp_path: Path) -> None:
     """It cannot say that an encoder's first frame is priming: the sound starts one frame earlier and is late by that frame."""
     source = make_clip(tmp_path / "a.ts")
     expected = make_stem(source, tmp_path / "on.wav")
-    remux(source, tmp_path / "on.wav", tmp_path / "out.ts")
+    replace_sound(source, tmp_path / "on.wav", tmp_path / "out.ts")
     with AudioReader(source) as old, AudioReader(tmp_path / "out.ts") as new:
         late = lag(new.read(10**7), expected) + (new.start_seconds - old.start_seconds) * RATE_HZ
     assert abs(late) <= 1
@@ -129,7 +136,7 @@ def test_aac_has_256_kbit_or_more(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).uniform(-0.3, 0.3, (2, RATE_HZ)).astype(np.float32)
     with StemWriter(tmp_path / "on.wav", tmp_path / "off.wav", RATE_HZ, 2) as writer:
         writer.write(noise, noise)
-    remux(source, tmp_path / "on.wav", tmp_path / "out.mp4")
+    replace_sound(source, tmp_path / "on.wav", tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert (container.streams.audio[0].bit_rate or 0) >= 256_000
 
@@ -138,7 +145,7 @@ def test_aac_has_256_kbit_or_more(tmp_path: Path) -> None:
 def test_rotation_and_metadata_are_kept(tmp_path: Path, rotation: int) -> None:
     source = make_clip(tmp_path / "a.mp4", rotation=rotation)
     make_stem(source, tmp_path / "on.wav")
-    remux(source, tmp_path / "on.wav", tmp_path / "out.mp4")
+    replace_sound(source, tmp_path / "on.wav", tmp_path / "out.mp4")
     info = probe(tmp_path / "out.mp4").video
     assert info is not None
     assert info.rotation_degrees == rotation
@@ -165,7 +172,7 @@ def rich_clip(folder: Path, suffix: str) -> Path:
 def test_other_streams_chapters_and_tags_are_kept(tmp_path: Path, suffix: str) -> None:
     source = rich_clip(tmp_path, suffix)
     make_stem(source, tmp_path / "on.wav")
-    assert remux(source, tmp_path / "on.wav", tmp_path / f"out{suffix}") == []
+    assert replace_sound(source, tmp_path / "on.wav", tmp_path / f"out{suffix}") == []
     with av.open(str(source)) as old, av.open(str(tmp_path / f"out{suffix}")) as new:
         assert [stream.type for stream in new.streams][:4] == ["video", "audio", "audio", "subtitle"]
         assert [stream.language for stream in new.streams.audio] == ["fra", "deu"]
@@ -180,7 +187,7 @@ def test_other_streams_chapters_and_tags_are_kept(tmp_path: Path, suffix: str) -
 def test_another_track_is_replaced_where_it_stands(tmp_path: Path, suffix: str) -> None:
     source = rich_clip(tmp_path, suffix)
     stem = make_stem(source, tmp_path / "on.wav")
-    assert remux(source, tmp_path / "on.wav", tmp_path / f"out{suffix}", track=1) == []
+    assert replace_sound(source, tmp_path / "on.wav", tmp_path / f"out{suffix}", 1) == []
     assert packets(tmp_path / f"out{suffix}", "audio") == packets(source, "audio")  # the first track
     with AudioReader(tmp_path / f"out{suffix}", 1) as reader:
         assert abs(reader.read(10**7)[:, : stem.shape[1]] - stem).max() < 0.1
@@ -192,14 +199,14 @@ def test_odd_names_are_only_names(tmp_path: Path, name: str) -> None:
     source = make_clip(tmp_path / "plain.mp4").rename(tmp_path / name)
     make_stem(source, tmp_path / f"{name}.wav")
     (tmp_path / "out").mkdir()
-    remux(source, tmp_path / f"{name}.wav", tmp_path / "out" / name)
+    replace_sound(source, tmp_path / f"{name}.wav", tmp_path / "out" / name)
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
 
 
 def test_rate_that_aac_does_not_take_is_said(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", rate_hz=192000, codec="alac")
     make_stem(source, tmp_path / "on.wav")
-    (warning,) = remux(source, tmp_path / "on.wav", tmp_path / "out.mp4")
+    (warning,) = replace_sound(source, tmp_path / "on.wav", tmp_path / "out.mp4")
     assert "96000 Hz" in warning
     assert probe(tmp_path / "out.mp4").audio[0].sample_rate_hz == 96000
 
@@ -209,7 +216,7 @@ def test_tags_go_to_their_streams_where_the_sound_comes_first(tmp_path: Path) ->
     command = [find_ffmpeg(), "-v", "error", "-i", base, "-map", "0:a", "-map", "0:v", "-c", "copy", "-metadata:s:a:0", "language=fra"]
     subprocess.run([*command, "-metadata:s:v:0", "title=Picture", tmp_path / "a.mkv"], check=True)
     make_stem(tmp_path / "a.mkv", tmp_path / "on.wav")
-    assert remux(tmp_path / "a.mkv", tmp_path / "on.wav", tmp_path / "out.mkv") == []
+    assert replace_sound(tmp_path / "a.mkv", tmp_path / "on.wav", tmp_path / "out.mkv") == []
     with av.open(str(tmp_path / "out.mkv")) as container:
         assert [stream.type for stream in container.streams] == ["audio", "video"]
         assert container.streams.audio[0].language == "fra"
@@ -220,21 +227,21 @@ def test_source_without_a_picture(tmp_path: Path) -> None:
     with StemWriter(tmp_path / "on.wav", tmp_path / "off.wav", RATE_HZ, 1) as writer:
         writer.write(chirp(RATE_HZ), chirp(RATE_HZ))
     with pytest.raises(NoVideoError, match=r"off\.wav has no picture"):
-        remux(tmp_path / "off.wav", tmp_path / "on.wav", tmp_path / "out.wav")
+        replace_sound(tmp_path / "off.wav", tmp_path / "on.wav", tmp_path / "out.wav")
 
 
 def test_track_that_is_not_there(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4")
     make_stem(source, tmp_path / "on.wav")
     with pytest.raises(NoAudioError, match=r"a\.mp4 has no sound track 3"):
-        remux(source, tmp_path / "on.wav", tmp_path / "out.mp4", track=3)
+        remux(source, tmp_path / "out.mp4", [NewSound(tmp_path / "on.wav", 3)])
 
 
 def test_failure_is_ffmpegs_complaint_and_leaves_nothing(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4")
     (tmp_path / "on.wav").write_bytes(b"no sound at all")
     with pytest.raises(OutputError, match=r"out\.mp4 cannot be written: .*Invalid data") as caught:
-        remux(source, tmp_path / "on.wav", tmp_path / "out.mp4")
+        replace_sound(source, tmp_path / "on.wav", tmp_path / "out.mp4")
     assert "\n" not in str(caught.value)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "on.wav"]
 
@@ -242,7 +249,7 @@ def test_failure_is_ffmpegs_complaint_and_leaves_nothing(tmp_path: Path) -> None
 def test_late_sound_gets_an_edit_list_that_cuts_the_priming(tmp_path: Path) -> None:
     source = make_clip(tmp_path / "a.mp4", sound_start=0.5)
     make_stem(source, tmp_path / "on.wav")
-    remux(source, tmp_path / "on.wav", tmp_path / "out.mp4")
+    replace_sound(source, tmp_path / "on.wav", tmp_path / "out.mp4")
     content = (tmp_path / "out.mp4").read_bytes()
     place = content.rfind(b"elst")
     count, _, first_media, _, _, second_media, _ = struct.unpack(">IQqIQqI", content[place + 8 : place + 52])

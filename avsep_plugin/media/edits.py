@@ -21,7 +21,7 @@ AAC_PRIMING_SAMPLES = 1024
 _SPEED_ONE = 1 << 16
 
 
-def set_sound_start(path: Path, start_seconds: Fraction, track: int = 0) -> None:
+def set_sound_start(path: Path, start_seconds: Fraction, track: int = 0, priming_samples: int = AAC_PRIMING_SAMPLES) -> None:
     """Make a sound track (AAC, as FFmpeg wrote it) start at exactly `start_seconds`, its priming cut off.
 
     Does nothing for a start at or before 0, which FFmpeg writes right, or where the file's index (moov) is not its last box.
@@ -33,7 +33,7 @@ def set_sound_start(path: Path, start_seconds: Fraction, track: int = 0) -> None
         if moov[4:8] != b"moov":
             return
         file.seek(offset)
-        file.write(_with_edits(moov, start_seconds, track))
+        file.write(_with_edits(moov, start_seconds, track, priming_samples))
         file.truncate()
 
 
@@ -54,23 +54,23 @@ def _last_box(file: BinaryIO) -> tuple[int, bytes]:
     return offset, file.read(size) if header[4:8] == b"moov" else header
 
 
-def _with_edits(moov: bytes, start_seconds: Fraction, track: int) -> bytes:
+def _with_edits(moov: bytes, start_seconds: Fraction, track: int, priming_samples: int) -> bytes:
     parts = list(_boxes(moov[8:]))
     movie_ticks, _ = _ticks_and_length(dict(parts)[b"mvhd"])
     place = [place for place, (kind, body) in enumerate(parts) if kind == b"trak" and _handler(body) == b"soun"][track]
-    parts[place] = (b"trak", _edited_track(parts[place][1], start_seconds, movie_ticks))
+    parts[place] = (b"trak", _edited_track(parts[place][1], start_seconds, movie_ticks, priming_samples))
     return _box(b"moov", b"".join(_box(kind, body) for kind, body in parts))
 
 
-def _edited_track(track: bytes, start_seconds: Fraction, movie_ticks: int) -> bytes:
+def _edited_track(track: bytes, start_seconds: Fraction, movie_ticks: int, priming_samples: int) -> bytes:
     """The body of a trak box with a new edit list before its mdia."""
     parts = [(kind, body) for kind, body in _boxes(track) if kind != b"edts"]
     place, media = next((place, body) for place, (kind, body) in enumerate(parts) if kind == b"mdia")
     rate, length = _ticks_and_length(dict(_boxes(media))[b"mdhd"])
-    samples = length - AAC_PRIMING_SAMPLES
+    samples = length - priming_samples
     entries = [
         struct.pack(">QqI", round(start_seconds * movie_ticks), -1, _SPEED_ONE),
-        struct.pack(">QqI", round(Fraction(samples, rate) * movie_ticks), AAC_PRIMING_SAMPLES, _SPEED_ONE),
+        struct.pack(">QqI", round(Fraction(samples, rate) * movie_ticks), priming_samples, _SPEED_ONE),
     ]
     edits = _box(b"elst", b"\x01\0\0\0" + struct.pack(">I", len(entries)) + b"".join(entries))
     parts.insert(place, (b"edts", edits))

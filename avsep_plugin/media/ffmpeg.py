@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from avsep_plugin.media.source import file_address
 _DISGUISE = {0xDC00 + byte: 0x10FE00 + byte for byte in range(128, 256)}
 """Python keeps bytes of a file name that are no UTF-8 as lone surrogates, at which ffmpeg-python fails; as private characters they pass."""
 _UNDISGUISE = {private: surrogate for surrogate, private in _DISGUISE.items()}
+
+_SEVERAL = "\x1f"
+"""Joins the values of an option that is to be given several times: ffmpeg-python gives every option once."""
 
 
 def find_ffmpeg() -> str:
@@ -39,13 +43,19 @@ def node_address(path: Path) -> str:
     return file_address(path).translate(_DISGUISE)
 
 
+def several(values: Sequence[str]) -> str:
+    """The value of an option of ffmpeg-python's that `run_ffmpeg` gives once for each of these."""
+    return _SEVERAL.join(values)
+
+
 def run_ffmpeg(output: Any, target: Path) -> None:
     """Run an ffmpeg-python output node; `target` is the file it is for, as the user knows it.
 
     Raises OutputError with the first thing ffmpeg complained about. The program never outlives the call.
     """
     node = output.global_args("-hide_banner", "-nostdin", "-v", "error")
-    arguments = [argument.translate(_UNDISGUISE) for argument in ffmpeg.compile(node, cmd=find_ffmpeg(), overwrite_output=True)]
+    compiled = ffmpeg.compile(node, cmd=find_ffmpeg(), overwrite_output=True)
+    arguments = [argument.translate(_UNDISGUISE) for argument in _spread(compiled)]
     with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         try:
             _, complaints = process.communicate()
@@ -57,3 +67,12 @@ def run_ffmpeg(output: Any, target: Path) -> None:
         # The first line is the cause; what follows only says that ffmpeg gives up.
         cause = lines[0].rpartition("] ")[2].rstrip(".") if lines else f"ffmpeg ended with code {process.returncode}"
         raise OutputError(f"{target} cannot be written: {cause}.")
+
+
+def _spread(arguments: Sequence[str]) -> Iterator[str]:
+    """Give an option as often as it has values."""
+    for place, argument in enumerate(arguments):
+        first, *others = argument.split(_SEVERAL)
+        yield first
+        for value in others:
+            yield from (arguments[place - 1], value)

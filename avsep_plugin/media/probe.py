@@ -10,7 +10,7 @@ import av.container
 import av.stream
 from av.stream import Disposition
 
-from avsep_plugin.errors import NotMediaError
+from avsep_plugin.errors import NotMediaError, NoVideoError
 from avsep_plugin.media.geometry import Orientation, display_size
 from avsep_plugin.media.source import audio_streams, open_media, reading, video_stream
 
@@ -60,6 +60,10 @@ class MediaInfo:
     duration_seconds: Fraction | None
     video: VideoStream | None
     audio: tuple[AudioStream, ...]
+    timecode: str | None = None
+    """Of the first picture, as the file writes it."""
+    created: str | None = None
+    """Date and time of the recording, as the file writes them."""
 
 
 def probe(path: Path | str) -> MediaInfo:
@@ -75,7 +79,36 @@ def probe(path: Path | str) -> MediaInfo:
             raise NotMediaError(f"{path} holds neither sound nor picture.")
         duration = Fraction(container.duration, av.time_base) if container.duration is not None else None
         video = _video(container, picture) if picture is not None else None
-        return MediaInfo(path, container.format.name, duration, video, sounds)
+        timecode, created = _first_tag(container, "timecode"), _first_tag(container, "creation_time", "modification_date")
+        return MediaInfo(path, container.format.name, duration, video, sounds, timecode, created)
+
+
+def picture_seconds(path: Path | str) -> Fraction:
+    """How long the picture lasts, from its first frame to the end of its last; reads all packets of it, decodes none.
+
+    Raises NoVideoError and what `probe` raises.
+    """
+    path = Path(path)
+    with open_media(path) as container, reading(path):
+        stream = video_stream(container)
+        if stream is None:
+            raise NoVideoError(f"{path} has no picture.")
+        step = 1 / (stream.average_rate or Fraction(25))
+        shown = [
+            (packet.pts * packet.time_base, packet.duration * packet.time_base if packet.duration else step)
+            for packet in container.demux(stream) if packet.pts is not None and packet.time_base is not None
+        ]  # fmt: skip
+        return max(start + length for start, length in shown) - min(start for start, _ in shown) if shown else Fraction(0)
+
+
+def _first_tag(container: av.container.InputContainer, *names: str) -> str | None:
+    """The first tag of one of these names, of the file or of a stream, upper or lower case."""
+    for metadata in (container.metadata, *(stream.metadata for stream in container.streams)):
+        found = {key.lower(): value for key, value in metadata.items()}
+        for name in names:
+            if found.get(name):
+                return found[name]
+    return None
 
 
 def _audio(index: int, stream: av.AudioStream) -> AudioStream:
