@@ -1,5 +1,6 @@
 """Path to path: joins media with the pipeline. Reads like the data flow; every clip's outputs appear whole or not at all.
 
+clip --survey---> its shots, those that are better left alone
 clip --Footage--> sound, pictures --separate--> on-screen and off-screen stem --remux--> the clip with the on-screen sound
                                   --align-----> heat map --overlay--> the clip with the heat map over its picture
 """
@@ -15,13 +16,16 @@ import numpy as np
 import torch
 
 from avsep_plugin.clip import Float32, HeatMap, Stems
+from avsep_plugin.confidence import ConfidenceFormat, as_text
 from avsep_plugin.draw.overlay import overlay
 from avsep_plugin.dsp.masks import Highs
-from avsep_plugin.errors import AvsepError, NoAudioError, NoVideoError, OutputError, TooShortError
+from avsep_plugin.dsp.shots import Shots
+from avsep_plugin.errors import AvsepError, ConfigError, NoAudioError, NoVideoError, OutputError, TooShortError
 from avsep_plugin.footage import Footage
 from avsep_plugin.media.mux import remux
 from avsep_plugin.media.probe import AudioStream, MediaInfo, VideoStream, probe
 from avsep_plugin.media.read import PictureReader, picture_area
+from avsep_plugin.media.region import Region
 from avsep_plugin.media.write import BitDepth, OverlayWriter, StemWriter
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
@@ -39,6 +43,7 @@ from avsep_plugin.pipeline import (
 )
 from avsep_plugin.preset import BitDepth as WantedDepth
 from avsep_plugin.preset import FileFormat
+from avsep_plugin.survey import Passes, survey
 
 _STRONG_PERCENTILE = 97.0
 _WEAK_SHARE = 0.5
@@ -59,6 +64,34 @@ class SeparateFileOptions:
     write_video: bool = True
     track: int = 0
     """Which of the clip's sound tracks."""
+    amount: float = 1.0
+    """The replaced sound of the video is mixture - amount * off; the stems do not depend on it."""
+    region: str | None = None
+    """What the model may see of the picture (`media.region`); None: all of it."""
+    shots: bool = True
+    """Find the cuts, and let no window straddle one."""
+    abstain_below: float = 0.0
+    """Leave a shot untouched where no window reaches this probability that sound and picture belong together; 0: never."""
+    confidence: ConfidenceFormat | None = None
+    """Write that probability of every window into a file of this kind."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.amount <= 1:
+            raise ConfigError(f"The amount must lie between 0 and 1, not at {self.amount:g}.")
+        if not 0 <= self.abstain_below <= 1:
+            raise ConfigError(f"A probability must lie between 0 and 1, not at {self.abstain_below:g}.")
+        if self.abstain_below and self.reconstruction == "original":
+            raise ConfigError("With reconstruction 'original' no shot can be left untouched: its sounds are no shares of the clip's.")
+
+    @property
+    def needs_aligner(self) -> bool:
+        """Whether `separate_file` needs an aligner for this."""
+        return self.abstain_below > 0 or self.confidence is not None
+
+    @property
+    def finds_shots(self) -> bool:
+        """Whether it matters where the cuts are; the paper's own output knows none."""
+        return self.shots and (self.reconstruction == "editor" or self.needs_aligner)
 
     @property
     def pipeline(self) -> SeparateOptions:
@@ -74,7 +107,7 @@ class FileResult:
     """What was written for one clip."""
 
     outputs: dict[str, Path]
-    """By kind: on, off, video; or overlay, heatmap."""
+    """By kind: on, off, video, confidence; or overlay, heatmap."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -83,6 +116,8 @@ def separation_outputs(source: Path, out_dir: Path, options: SeparateFileOptions
     names = {"on": f"on-screen.{options.file_format}", "off": f"off-screen.{options.file_format}"}
     if options.write_video:
         names["video"] = source.name
+    if options.confidence is not None:
+        names["confidence"] = f"confidence.{options.confidence}"
     return {kind: out_dir / name for kind, name in names.items()}
 
 
@@ -92,18 +127,32 @@ def localisation_outputs(out_dir: Path) -> dict[str, Path]:
 
 
 def separate_file(
-    source: Path, out_dir: Path, model: Separator, options: SeparateFileOptions = DEFAULT_FILE_OPTIONS, progress: Progress | None = None
+    source: Path,
+    out_dir: Path,
+    model: Separator,
+    options: SeparateFileOptions = DEFAULT_FILE_OPTIONS,
+    progress: Progress | None = None,
+    aligner: Aligner | None = None,
 ) -> FileResult:
     """Separate a clip: both stems, and the clip itself with the on-screen sound, its picture copied as it is.
 
-    progress: takes the seconds that are done. Raises MediaError (see errors.py) where the clip does not allow it, OutputError.
+    progress: takes the seconds that are done, all passes over the clip taken together. aligner: wanted where `options.needs_aligner`.
+    Raises MediaError (see errors.py) where the clip does not allow it, OutputError, ConfigError for a region that is none.
     """
+    if options.needs_aligner and aligner is None:
+        raise ValueError("these options need an aligner")
     info = _checked(source, options.track)
+    track = info.audio[options.track]
     outputs = separation_outputs(source, out_dir, options)
-    with Footage(source, model.config.picture, options.track) as footage, _published(source, outputs) as drafts:
-        writer = _stem_writer(footage, info.audio[options.track], drafts, model, options)
-        _write_stems(footage, writer, model, options, progress)
-        warnings = footage.notes
+    region = Region.parse(options.region) if options.region is not None else None
+    passes = Passes(progress, 1 + options.finds_shots + options.needs_aligner, track.duration_seconds)
+    with Footage(source, model.config.picture, options.track, region) as footage, _published(source, outputs) as drafts:
+        found = survey(footage, options.finds_shots, aligner if options.needs_aligner else None, options.abstain_below, passes)
+        writer = _stem_writer(footage, track, drafts, model, options)
+        _write_stems(footage, writer, model, options, found.shots, passes.begin())
+        warnings = footage.notes + found.notes(options.abstain_below)
+        if options.confidence is not None:
+            drafts["confidence"].write_text(as_text(found.windows, options.confidence), encoding="utf-8")
         if options.write_video:
             warnings += remux(source, drafts["on"], drafts["video"], options.track)
     return FileResult(outputs, warnings)
@@ -186,14 +235,16 @@ def _stem_depth(track: AudioStream, options: SeparateFileOptions) -> BitDepth:
     return "24" if track.bits_per_sample <= 24 or options.file_format == "flac" else "32f"
 
 
-def _write_stems(footage: Footage, writer: StemWriter, model: Separator, options: SeparateFileOptions, progress: Progress | None) -> None:
+def _write_stems(
+    footage: Footage, writer: StemWriter, model: Separator, options: SeparateFileOptions, shots: Shots, progress: Progress
+) -> None:
     with writer:
         sound = (footage.blocks(), footage.sample_rate_hz, footage.pictures, options.pipeline, progress)
         if options.reconstruction == "original":
             for part in reconstruct(model, *sound):
                 writer.write((part.on + part.off).numpy(), part.on.numpy())
         else:
-            for block in separate(model, *sound):
+            for block in separate(model, *sound, shots):
                 writer.write(block.mixture.numpy(), block.on.numpy())
 
 

@@ -11,7 +11,21 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = {"avsep_plugin": (), "cli": ("cli",), "presets": ("presets",), "training": ("training",)}
 
 VALUES = {"errors", "clip", "config", "atomic"}
-MACHINERY = {"dsp", "media", "models", "release", "scenes", "draw", "feed", "pipeline", "footage", "files", "effect"}
+MACHINERY = {
+    "dsp",
+    "media",
+    "models",
+    "release",
+    "scenes",
+    "draw",
+    "feed",
+    "pipeline",
+    "footage",
+    "confidence",
+    "survey",
+    "files",
+    "effect",
+}
 LIBRARY = VALUES | MACHINERY | {"preset", "discover", "download", "batch", "demo"}
 OURS = {
     "errors": set(),
@@ -30,8 +44,10 @@ OURS = {
     "feed": VALUES | {"dsp"},
     "pipeline": VALUES | {"dsp", "models", "feed"},
     "footage": VALUES | {"media", "dsp", "pipeline"},
+    "confidence": VALUES | {"dsp", "models", "feed", "pipeline"},
+    "survey": VALUES | {"dsp", "media", "models", "pipeline", "footage", "confidence"},
     "effect": VALUES | {"pipeline", "footage", "media"},
-    "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage"},
+    "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage", "confidence", "survey"},
     "batch": {"errors", "atomic", "discover", "files"},
     "demo": VALUES | {"dsp", "media", "models", "scenes", "files"},
     "cli": LIBRARY,
@@ -47,7 +63,7 @@ ONLY_IN = {
     "ffmpeg": {"media"},
     "imageio_ffmpeg": {"media"},
     "torchaudio": {"dsp.resample"},
-    "torch": {"dsp", "models", "release", "scenes", "feed", "pipeline", "footage", "effect", "files", "demo", "training"},
+    "torch": {"dsp", "models", "release", "scenes", "feed", "pipeline", "footage", "confidence", "effect", "files", "demo", "training"},
     "safetensors": {"models", "training"},
     "pedalboard": {"effect"},
     "lightning": {"training"},
