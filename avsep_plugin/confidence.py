@@ -83,13 +83,13 @@ def untouched(found: Iterable[Evidence], calibration: CalibrationConfig, abstain
 
 
 def rows(
-    found: Sequence[Evidence], calibration: CalibrationConfig, left_alone: frozenset[int], start_seconds: Fraction
+    found: Iterable[Evidence], calibration: CalibrationConfig, left_alone: frozenset[int], start_seconds: Fraction
 ) -> list[Confidence]:
     """The windows as they are written; `start_seconds` is the time of the first sample on the file's clock."""
     return [
         Confidence(
             round(float(start_seconds + one.start_seconds), _DIGITS), round(float(start_seconds + one.end_seconds), _DIGITS), one.shot,
-            round(one.logit, _DIGITS), round(calibration.probability(one.logit), _DIGITS), one.shot in abstained,
+            round(one.logit, _DIGITS), round(calibration.probability(one.logit), _DIGITS), one.shot in left_alone,
         )
         for one in found
     ]  # fmt: skip

@@ -62,12 +62,19 @@ def inputs(model: nn.Module, grid: Grid, window: Window, sound: SampleBuffer, pi
 
 def _heard(grid: Grid, window: Window, sound: SampleBuffer) -> Tensor:
     """[2, N] at the model's rate and level; what lies outside the shot is silence and does not count for the level."""
-    native = to_stereo(sound.take(window.segment))
+    native = to_stereo(_of_shot(window.segment, grid, window.shot, sound))
     start = window.skip + window.heard.start - window.model.start
     audio = resample(native, grid.sample_rate_hz, grid.config.sample_rate_hz)[:, start : start + window.heard.length]
     if grid.config.input_rms is not None and window.heard.length:
         audio, _ = set_rms(audio, grid.config.input_rms)
     return torch.nn.functional.pad(audio, (window.heard.start - window.model.start, window.model.stop - window.heard.stop))
+
+
+def _of_shot(segment: Span, grid: Grid, shot: Shot, sound: SampleBuffer) -> Tensor:
+    """[C, n] of some native samples, silent outside the shot: the resampler must not carry anything over the cut."""
+    start = max(segment.start, grid.native_sample(shot.start))
+    stop = segment.stop if shot.stop is None else min(segment.stop, grid.native_sample(shot.stop))
+    return torch.nn.functional.pad(sound.take(Span(start, stop)), (start - segment.start, segment.stop - stop))
 
 
 def _seen(see: Span, shot: Shot, pictures: Pictures) -> Tensor:
