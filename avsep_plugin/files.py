@@ -145,7 +145,7 @@ def separate_file(
     track = info.audio[options.track]
     outputs = separation_outputs(source, out_dir, options)
     region = Region.parse(options.region) if options.region is not None else None
-    passes = Passes(progress, 1 + options.finds_shots + options.needs_aligner, track.duration_seconds)
+    passes = Passes(progress, 1 + options.finds_shots + options.needs_aligner, track.duration_seconds or info.duration_seconds)
     with Footage(source, model.config.picture, options.track, region) as footage, _published(source, outputs) as drafts:
         found = survey(footage, options.finds_shots, aligner if options.needs_aligner else None, options.abstain_below, passes)
         writer = _stem_writer(footage, track, drafts, model, options)
