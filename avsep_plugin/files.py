@@ -66,8 +66,8 @@ class SeparateFileOptions:
     """Which of the clip's sound tracks."""
     amount: float = 1.0
     """The replaced sound of the video is mixture - amount * off; the stems do not depend on it."""
-    region: str | None = None
-    """What the model may see of the picture (`media.region`); None: all of it."""
+    region: str = ""
+    """What the model may see of the picture (`media.region`); "": all of it."""
     shots: bool = True
     """Find the cuts, and let no window straddle one."""
     abstain_below: float = 0.0
@@ -144,7 +144,7 @@ def separate_file(
     info = _checked(source, options.track)
     track = info.audio[options.track]
     outputs = separation_outputs(source, out_dir, options)
-    region = Region.parse(options.region) if options.region is not None else None
+    region = Region.parse(options.region) if options.region else None
     passes = Passes(progress, 1 + options.finds_shots + options.needs_aligner, track.duration_seconds or info.duration_seconds)
     with Footage(source, model.config.picture, options.track, region) as footage, _published(source, outputs) as drafts:
         found = survey(footage, options.finds_shots, aligner if options.needs_aligner else None, options.abstain_below, passes)

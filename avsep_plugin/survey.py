@@ -3,8 +3,11 @@
 picture --find_cuts--> shots --aligner (where it is needed)--> confidence --abstain_below--> shots that are left untouched
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+
+from torch import Tensor
 
 from avsep_plugin.confidence import Confidence, evidence, rows, untouched
 from avsep_plugin.dsp.shots import ONE_SHOT, Shots
@@ -54,21 +57,33 @@ class Passes:
         return told
 
 
-def survey(footage: Footage, shots: bool, aligner: Aligner | None, abstain_below: float, passes: Passes) -> Survey:
+def survey(
+    footage: Footage,
+    shots: bool,
+    aligner: Aligner | None,
+    abstain_below: float,
+    passes: Passes,
+    start_seconds: Fraction | None = None,
+    blocks: Callable[[Footage], Iterable[Tensor]] = Footage.blocks,
+) -> Survey:
     """Look through a clip: for its cuts, if `shots`, and with the aligner, if there is one. Each is a pass of its own.
 
-    footage: the open clip; it is not read, the same file is opened again. Memory grows with the number of cuts and windows only.
+    footage: the open clip; it is not read, the same file is opened again. start_seconds, blocks: where on the file's clock the sound
+    begins that is separated, and how it is read from a fresh Footage; by default all of it. Memory grows with the number of cuts and
+    windows only.
     """
-    found = ONE_SHOT
-    if shots:
-        told = passes.begin()
-        cuts = find_cuts(footage.path, footage.region, progress=lambda time: told(float(time - footage.start_seconds)))
-        found = Shots(cuts.merged(footage.start_seconds))
+    start_seconds = footage.start_seconds if start_seconds is None else start_seconds
+    found = Shots(_cuts(footage, start_seconds, passes.begin())) if shots else ONE_SHOT
     if aligner is None:
         return Survey(found)
     with footage.again(aligner.config.picture) as again:
-        sound = (again.blocks(), again.sample_rate_hz, again.pictures)
+        sound = (blocks(again), again.sample_rate_hz, again.pictures)
         windows = list(evidence(aligner, *sound, found.cuts_seconds, passes.begin()))
     calibration = aligner.config.calibration
     left_alone = untouched(windows, calibration, abstain_below, len(found.cuts_seconds) + 1)
-    return Survey(replace(found, untouched=left_alone), rows(windows, calibration, left_alone, footage.start_seconds))
+    return Survey(replace(found, untouched=left_alone), rows(windows, calibration, left_alone, start_seconds))
+
+
+def _cuts(footage: Footage, start_seconds: Fraction, progress: Progress) -> tuple[Fraction, ...]:
+    cuts = find_cuts(footage.path, footage.region, progress=lambda time: progress(float(time - start_seconds)))
+    return cuts.merged(start_seconds)

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -17,9 +17,11 @@ from avsep_plugin.preset import BitDepth, FileFormat, Highs, Preset, Reconstruct
 from . import options
 from .clips import Expected, Handle, Request, run_clips, tell_choice
 from .console import Talk
+from .control import chosen_amount, control, own_settings
 
 if TYPE_CHECKING:
     from avsep_plugin.files import SeparateFileOptions
+    from avsep_plugin.models.fused import Aligner
     from avsep_plugin.models.separator import Separator
 
 
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     type=click.Choice(get_args(Reconstruction)),
     help="editor: full-band stems that add up to the source; original: the paper's mono output.  [default: editor]",
 )
+@control
 @options.device
 @options.json_report
 @options.talking
@@ -57,6 +60,13 @@ def separate(
     bit_depth: str | None,
     highs: str | None,
     reconstruction: str | None,
+    amount: float | None,
+    attenuate_db: float | None,
+    region: str | None,
+    shots: bool,
+    abstain_below: float | None,
+    confidence: str | None,
+    aligner: str | None,
 ) -> None:
     """Separate what a picture shows from all the rest.
 
@@ -69,16 +79,22 @@ def separate(
       avsep separate footage/ -o stems --preset interview --json report.json
       avsep separate footage/ -o stems --format flac --bit-depth 24 --overwrite
       avsep separate footage/ -o stems --dry-run
+      avsep separate two.mp4 -o stems --region left --attenuate 12
+      avsep separate footage/ -o stems --abstain-below 0.3 --confidence csv
     """
-    given = {"model": model, "format": format, "bit_depth": bit_depth, "highs": highs, "reconstruction": reconstruction}
+    given = {
+        "model": model, "format": format, "bit_depth": bit_depth, "highs": highs, "reconstruction": reconstruction,
+        "amount": chosen_amount(amount, attenuate_db), "region": region, "abstain_below": abstain_below,
+    }  # fmt: skip
     base = load(preset_name) if preset_name else Preset()
     preset = from_dict(Preset, dataclasses.asdict(base) | {key: value for key, value in given.items() if value is not None})
     chosen = store.resolve(preset.model, "separate")
     request = Request(inputs, output_dir, overwrite, dry_run, json_path)
-    run_clips(talk, request, chosen, *_task(talk, preset, chosen, device))
+    judge = aligner or store.aligner_beside(chosen)
+    run_clips(talk, request, chosen, *_task(talk, preset, chosen, judge, device, own_settings(confidence, shots)))
 
 
-def _task(talk: Talk, preset: Preset, chosen: str, device: str) -> tuple[Expected, Handle]:
+def _task(talk: Talk, preset: Preset, chosen: str, judge: str, device: str, settings: dict[str, Any]) -> tuple[Expected, Handle]:
     """What is expected of a clip and how it is made; PyTorch and the model are loaded for the first clip that needs them."""
 
     @functools.cache
@@ -89,10 +105,16 @@ def _task(talk: Talk, preset: Preset, chosen: str, device: str) -> tuple[Expecte
         return zoo.load_separator(chosen, device)
 
     @functools.cache
+    def aligner() -> "Aligner":
+        from avsep_plugin.models import zoo
+
+        return zoo.load_aligner(judge, device)
+
+    @functools.cache
     def how() -> "SeparateFileOptions":
         from avsep_plugin.files import SeparateFileOptions
 
-        return SeparateFileOptions(preset.bit_depth, preset.format, preset.highs, preset.reconstruction)
+        return from_dict(SeparateFileOptions, _settings(preset) | settings)
 
     def expected(job: Job) -> Mapping[str, Path]:
         from avsep_plugin.files import separation_outputs
@@ -102,6 +124,14 @@ def _task(talk: Talk, preset: Preset, chosen: str, device: str) -> tuple[Expecte
     def handle(job: Job, progress: Callable[[float], None]) -> Result:
         from avsep_plugin.files import separate_file
 
-        return separate_file(job.source, job.out_dir, model(), how(), progress)
+        return separate_file(job.source, job.out_dir, model(), how(), progress, aligner() if how().needs_aligner else None)
 
     return expected, handle
+
+
+def _settings(preset: Preset) -> dict[str, Any]:
+    """The options of `files.separate_file` that a preset sets, by the names of their fields."""
+    return {
+        "bit_depth": preset.bit_depth, "file_format": preset.format, "highs": preset.highs, "reconstruction": preset.reconstruction,
+        "amount": preset.amount, "region": preset.region, "abstain_below": preset.abstain_below,
+    }  # fmt: skip
