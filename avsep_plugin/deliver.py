@@ -38,13 +38,20 @@ class Finish(Protocol):
 
 
 def output_names(
-    source: Path, deliver: Collection[Deliver], tracks: Sequence[int], is_numbered: bool, file_format: str, container: Container
+    source: Path, deliver: Collection[Deliver], tracks: Sequence[int], is_numbered: bool, file_format: str, container: Container,
+    confidence: str | None = None,
 ) -> dict[str, str]:  # fmt: skip
-    """File names by kind: on, off, video; with several tracks (numbered from 0) track1-on, track1-off, track2-on, ... and video."""
+    """File names by kind: on, off, confidence, video; with several tracks (numbered from 0) track1-on, track1-off, track2-on, ... and video.
+
+    confidence: suffix of the table of windows, None where there is none.
+    """
     names: dict[str, str] = {}
-    for track in tracks if "stems" in deliver else ():
+    for track in tracks:
         prefix = f"track{track + 1}-" if is_numbered else ""
-        names |= {f"{prefix}{kind}": f"{prefix}{kind}-screen.{file_format}" for kind in ("on", "off")}
+        if "stems" in deliver:
+            names |= {f"{prefix}{kind}": f"{prefix}{kind}-screen.{file_format}" for kind in ("on", "off")}
+        if confidence is not None:
+            names[f"{prefix}confidence"] = f"{prefix}confidence.{confidence}"
     if {"replace", "add-tracks"} & set(deliver):
         suffix = output_suffix(source, container)
         names["video"] = source.name if suffix == source.suffix else f"{source.stem}{suffix}"

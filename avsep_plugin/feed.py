@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from avsep_plugin.dsp.levels import set_rms
 from avsep_plugin.dsp.resample import resample
+from avsep_plugin.dsp.shots import Shot
 from avsep_plugin.dsp.streams import SampleBuffer, to_stereo
 from avsep_plugin.dsp.windows import Grid, Span, Window
 from avsep_plugin.errors import TooShortError
@@ -55,13 +56,13 @@ def _check_length(samples: int, grid: Grid) -> None:
 def inputs(model: nn.Module, grid: Grid, window: Window, sound: SampleBuffer, pictures: Pictures) -> tuple[Tensor, Tensor]:
     """What the network gets for one window, on its device: frames [1, T, c, c, 3] uint8 and audio [1, 2, N] float32."""
     device = next(model.parameters()).device
-    frames = _seen(window.see, pictures)
+    frames = _seen(window.see, window.shot, pictures)
     return frames[None].to(device), _heard(grid, window, sound)[None].to(device)
 
 
 def _heard(grid: Grid, window: Window, sound: SampleBuffer) -> Tensor:
-    """[2, N] at the model's rate and level; what lies outside the file is silence and does not count for the level."""
-    native = to_stereo(sound.take(window.segment))
+    """[2, N] at the model's rate and level; what lies outside the shot is silence and does not count for the level."""
+    native = to_stereo(_of_shot(window.segment, grid, window.shot, sound))
     start = window.skip + window.heard.start - window.model.start
     audio = resample(native, grid.sample_rate_hz, grid.config.sample_rate_hz)[:, start : start + window.heard.length]
     if grid.config.input_rms is not None and window.heard.length:
@@ -69,8 +70,19 @@ def _heard(grid: Grid, window: Window, sound: SampleBuffer) -> Tensor:
     return torch.nn.functional.pad(audio, (window.heard.start - window.model.start, window.model.stop - window.heard.stop))
 
 
-def _seen(see: Span, pictures: Pictures) -> Tensor:
-    """[T, c, c, 3] of the frames that a window sees; the first picture is held for frames before the file."""
-    missing = max(0, -see.start)
-    frames = pictures(see.start + missing, see.length - missing)
-    return torch.cat([frames[:1].expand(missing, -1, -1, -1), frames]) if missing else frames
+def _of_shot(segment: Span, grid: Grid, shot: Shot, sound: SampleBuffer) -> Tensor:
+    """[C, n] of some native samples, silent outside the shot: the resampler must not carry anything over the cut."""
+    start = max(segment.start, grid.native_sample(shot.start))
+    stop = segment.stop if shot.stop is None else min(segment.stop, grid.native_sample(shot.stop))
+    return torch.nn.functional.pad(sound.take(Span(start, stop)), (start - segment.start, segment.stop - stop))
+
+
+def _seen(see: Span, shot: Shot, pictures: Pictures) -> Tensor:
+    """[T, c, c, 3] of the frames that a window sees; the shot's first and last pictures are held for frames outside of it."""
+    start = max(see.start, shot.start)
+    stop = see.stop if shot.stop is None else min(see.stop, shot.stop)
+    frames = pictures(start, stop - start)
+    before, after = start - see.start, see.stop - stop
+    if not before and not after:
+        return frames
+    return torch.cat([frames[:1].expand(before, -1, -1, -1), frames, frames[-1:].expand(after, -1, -1, -1)])

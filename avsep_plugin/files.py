@@ -1,5 +1,6 @@
 """Path to path: joins media with the pipeline. Reads like the data flow; every clip's outputs appear whole or not at all.
 
+clip --survey---> its shots, those that are better left alone
 clip --Footage--> sound, pictures --separate--> mixture, on --TrackWriter--> stems, replaced sound --remux--> the clip with it
                                   --align-----> heat map --overlay--> the clip with the heat map over its picture
 """
@@ -38,6 +39,7 @@ from avsep_plugin.pipeline import (
     reconstruct,
     separate,
 )
+from avsep_plugin.survey import Passes
 from avsep_plugin.tracks import ClipClock, separate_track
 
 __all__ = [
@@ -55,7 +57,7 @@ class FileResult:
     """What was written for one clip."""
 
     outputs: dict[str, Path]
-    """By kind: on, off (or track1-on, track1-off, ...), video; or overlay, heatmap."""
+    """By kind: on, off, confidence (or track1-on, track1-off, ...), video; or overlay, heatmap."""
     warnings: list[str] = field(default_factory=list)
 
 
@@ -63,7 +65,7 @@ def separation_outputs(source: Path, out_dir: Path, options: SeparateFileOptions
     """The files that `separate_file` will write, by kind. For `track` "all" it looks how many tracks there are; one if that fails."""
     is_numbered = options.track == "all"
     tracks = range(_track_count(source)) if options.track == "all" else [options.track]
-    names = output_names(source, options.deliver, tracks, is_numbered, options.file_format, options.container)
+    names = output_names(source, options.deliver, tracks, is_numbered, options.file_format, options.container, options.confidence)
     return {kind: out_dir / name for kind, name in names.items()}
 
 
@@ -73,21 +75,27 @@ def localisation_outputs(out_dir: Path) -> dict[str, Path]:
 
 
 def separate_file(
-    source: Path, out_dir: Path, model: Separator, options: SeparateFileOptions = DEFAULT_FILE_OPTIONS, progress: Progress | None = None
+    source: Path,
+    out_dir: Path,
+    model: Separator,
+    options: SeparateFileOptions = DEFAULT_FILE_OPTIONS,
+    progress: Progress | None = None,
+    aligner: Aligner | None = None,
 ) -> FileResult:
     """Separate a clip: both stems, and the clip itself with the on-screen sound, its picture copied as it is; or what `deliver` says.
 
-    progress: takes the seconds that are done. Raises MediaError (see errors.py) where the clip does not allow it, OutputError.
+    progress: takes the seconds that are done, all passes over the clip taken together. aligner: wanted where `options.needs_aligner`.
+    Raises MediaError (see errors.py) where the clip does not allow it, OutputError, ConfigError for a region that is none.
     """
+    if options.needs_aligner and aligner is None:
+        raise ValueError("these options need an aligner")
     info = _checked(source, options.track)
     outputs = separation_outputs(source, out_dir, options)
     tracks = [track.index for track in info.audio] if options.track == "all" else [options.track]
     clock = ClipClock.of(info, options.pad_to_picture)
+    passes = Passes(progress, len(tracks) * (1 + options.finds_shots + options.needs_aligner), info.duration_seconds)
     with _published(source, outputs) as drafts:
-        made = [
-            separate_track(info, clock, track, drafts, model, options, _share(progress, place, len(tracks)))
-            for place, track in enumerate(tracks)
-        ]
+        made = [separate_track(info, clock, track, drafts, model, options, passes, aligner) for track in tracks]
         warnings = list(dict.fromkeys(note for one in made for note in one.notes))
         if "video" in drafts:
             bits = max(info.audio[track].bits_per_sample or 16 for track in tracks)
@@ -179,13 +187,6 @@ def _save(path: Path, found: Localisation) -> None:
         logits=found.logits,
         window_seconds=float(found.window_seconds),
     )
-
-
-def _share(progress: Progress | None, done: int, tracks: int) -> Progress | None:
-    """Progress of one of several tracks, each of which does its share of every second; `done`: tracks before it."""
-    if progress is None or tracks == 1:
-        return progress
-    return lambda seconds: progress(seconds * (done + 1) / tracks)
 
 
 def _halves(progress: Progress | None, before: float) -> Progress:

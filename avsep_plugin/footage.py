@@ -17,6 +17,7 @@ from torch import Tensor
 from avsep_plugin.clip import UInt8
 from avsep_plugin.config import PictureConfig
 from avsep_plugin.media.read import AudioReader, FrameReader, centre_crop
+from avsep_plugin.media.region import Region
 
 _BLOCK_SECONDS = 1
 _FRAMES_SKIPPED_AT_ONCE = 64
@@ -51,15 +52,16 @@ class SlidingPictures:
 
 
 class Footage:
-    """An open file: its sound track number `track` and its picture as a model wants it. A context manager.
+    """An open file: its sound track number `track` and its picture, or a region of it, as a model wants it. A context manager.
 
     Raises NoAudioError, NoVideoError and whatever else opening a file raises.
     """
 
-    def __init__(self, path: Path, picture: PictureConfig, track: int = 0) -> None:
+    def __init__(self, path: Path, picture: PictureConfig, track: int = 0, region: Region | None = None) -> None:
+        self.path, self.track, self.region = path, track, region
         self._audio = AudioReader(path, track)
         try:
-            self._frames = FrameReader(path, picture.frame_rate, self._audio.start_seconds, picture)
+            self._frames = FrameReader(path, picture.frame_rate, self._audio.start_seconds, picture, region)
         except BaseException:
             self._audio.close()
             raise
@@ -67,6 +69,10 @@ class Footage:
         self.sample_rate_hz, self.channels = self._audio.sample_rate_hz, self._audio.channels
         self.start_seconds = self._audio.start_seconds
         """Time of the first sample on the file's clock."""
+
+    def again(self, picture: PictureConfig) -> "Footage":
+        """The same file from its beginning, as another model wants its picture; to be closed like this one."""
+        return Footage(self.path, picture, self.track, self.region)
 
     def blocks(self, samples: int | None = None) -> Iterator[Tensor]:
         """The sound from where the last reading ended, [C, n] float32 in pieces; `samples` of it, or (None) all the rest."""

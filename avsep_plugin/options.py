@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
 
+from avsep_plugin.confidence import ConfidenceFormat
 from avsep_plugin.deliver import Deliver
 from avsep_plugin.dsp.masks import Highs
 from avsep_plugin.errors import ConfigError
@@ -30,6 +31,14 @@ class SeparateFileOptions:
     """One mask for all channels of a track, or each channel judged alone."""
     amount: float = 1.0
     """How much of the off-screen sound is taken from the video's, 0 to 1; the stems do not depend on it."""
+    region: str = ""
+    """What the model may see of the picture (`media.region`); "": all of it."""
+    shots: bool = True
+    """Find the cuts, and let no window straddle one."""
+    abstain_below: float = 0.0
+    """Leave a shot untouched where no window reaches this probability that sound and picture belong together; 0: never."""
+    confidence: ConfidenceFormat | None = None
+    """Write that probability of every window into a file of this kind."""
     deliver: tuple[Deliver, ...] = ("stems", "replace")
     container: Container = "source"
     """Of the video."""
@@ -47,10 +56,24 @@ class SeparateFileOptions:
             raise ConfigError(f"deliver must name one or more of {', '.join(get_args(Deliver))}, not '{', '.join(sorted(unknown))}'.")
         if not 0 <= self.amount <= 1:
             raise ConfigError(f"amount must lie between 0 and 1, not {self.amount}.")
+        if not 0 <= self.abstain_below <= 1:
+            raise ConfigError(f"abstain_below is a probability between 0 and 1, not {self.abstain_below:g}.")
+        if self.abstain_below and self.reconstruction == "original":
+            raise ConfigError("with the original reconstruction no shot can be left untouched: its sounds are no shares of the clip's.")
         if self.handles_seconds < 0:
             raise ConfigError(f"handles cannot be negative ({self.handles_seconds} s).")
         if self.reconstruction == "original" and (self.start or self.end) and "replace" in self.deliver:
             raise ConfigError("the original reconstruction is mono at the model's rate: it cannot replace a part of a clip's sound.")
+
+    @property
+    def needs_aligner(self) -> bool:
+        """Whether an aligner is needed beside the separator."""
+        return self.abstain_below > 0 or self.confidence is not None
+
+    @property
+    def finds_shots(self) -> bool:
+        """Whether it matters where the cuts are; the paper's own output knows none."""
+        return self.shots and (self.reconstruction == "editor" or self.needs_aligner)
 
     @property
     def wanted(self) -> Wanted:

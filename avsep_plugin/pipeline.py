@@ -18,6 +18,7 @@ from torch import Tensor
 
 from avsep_plugin.clip import Float32, HeatMap
 from avsep_plugin.dsp.masks import Highs, MaskGrid, interpolate
+from avsep_plugin.dsp.shots import ONE_SHOT, Shots
 from avsep_plugin.dsp.stft import analyse
 from avsep_plugin.dsp.streams import OverlapAdd, SampleBuffer
 from avsep_plugin.dsp.windows import Grid, Span, Window
@@ -27,7 +28,7 @@ from avsep_plugin.models.separator import Separator
 
 __all__ = [
     "DEFAULTS", "Block", "Localisation", "Originals", "Pictures", "Precision", "Progress", "Reconstruction", "SeparateOptions",
-    "align", "held", "reconstruct", "separate",
+    "align", "held", "reconstruct", "report", "separate",
 ]  # fmt: skip
 
 Progress = Callable[[float], None]
@@ -91,26 +92,26 @@ def separate(
     pictures: Pictures,
     options: SeparateOptions = DEFAULTS,
     progress: Progress | None = None,
+    shots: Shots = ONE_SHOT,
 ) -> Iterator[Block]:
     """Split a sound into what the picture shows and the rest.
 
     mixture: consecutive pieces [C, n] float32 at `sample_rate_hz`. Yields consecutive pieces of mixture and on-screen sound, of other
     lengths but as many samples in all. A mask of ones gives on == mixture exactly.
+    shots: where they are; those that are to be left untouched get a mask of ones over the whole band, and the network is not asked.
     Raises TooShortError if the sound is shorter than one analysis frame of the model.
     """
-    grid = Grid(model.config, sample_rate_hz)
+    grid = Grid(model.config, sample_rate_hz, shots.cuts_seconds)
     masks = MaskGrid(model.config.stft, model.config.sample_rate_hz, grid.stft, sample_rate_hz, options.highs)
     overlap_add = OverlapAdd(grid.stft)
     for window, sound in cut(mixture, grid, grid.window):
-        frames, audio = inputs(model, grid, window, sound, pictures)
-        with torch.inference_mode(), _precision(model, options.precision):
-            mask = model.masks(frames, audio)[0].float().cpu()
+        mask = None if window.shot.number in shots.untouched else _mask(model, grid, window, sound, pictures, options.precision)
         for part in window.stft_frames.pieces(_STFT_FRAMES_AT_ONCE):
             spectrum = analyse(sound.take(_under(part, grid)), grid.stft)
-            off_mask = 1 - masks.lay(mask, window.model.start, part).to(spectrum.device)
+            off_mask = 0 if mask is None else 1 - masks.lay(mask, window.model.start, part).to(spectrum.device)
             off = overlap_add.add(spectrum * off_mask)
             yield _finished(part, grid, sound, window.last, off)
-        _report(progress, window, grid, sound)
+        report(progress, window, grid, sound)
 
 
 def reconstruct(
@@ -124,7 +125,8 @@ def reconstruct(
     """The paper's own output with predicted phase, put together as the original tool does (spec 2.8).
 
     A window begins every half clip; where two overlap, the first one wins; there is no cross-fade, and the level is that of the
-    normalised input times 1.5. Unlike the original, the end of the file is covered too. Mono at the model's rate.
+    normalised input times 1.5. Unlike the original, the end of the file is covered too; like it, this knows no shots. Mono at the
+    model's rate.
     """
     grid = Grid(model.config, sample_rate_hz)
     done = 0
@@ -138,7 +140,7 @@ def reconstruct(
         fresh = torch.nn.functional.pad(fresh, (0, max(0, length - fresh.shape[1])))[:, :length]
         yield Originals(fresh[:1], fresh[1:])
         done += length
-        _report(progress, window, grid, sound)
+        report(progress, window, grid, sound)
 
 
 def align(
@@ -166,10 +168,17 @@ def align(
         end = grid.frame_count(sound.stop) if window.last else window.keep.stop
         maps.append(_kept_cells(found.cam[0].float().cpu(), window, step, end))
         logits.append(found.logits.float().cpu())
-        _report(progress, window, grid, sound)
+        report(progress, window, grid, sound)
     rate = model.config.picture.frame_rate
     heat_map = HeatMap(torch.cat(maps).numpy(), step_seconds=step / rate)
     return Localisation(heat_map, torch.cat(logits).numpy(), window_seconds=model.config.window.hop_frames / rate)
+
+
+def _mask(model: Separator, grid: Grid, window: Window, sound: SampleBuffer, pictures: Pictures, precision: Precision) -> Tensor:
+    """The network's mask [bins, L] of one window."""
+    frames, audio = inputs(model, grid, window, sound, pictures)
+    with torch.inference_mode(), _precision(model, precision):
+        return model.masks(frames, audio)[0].float().cpu()
 
 
 def _precision(model: torch.nn.Module, precision: Precision) -> torch.autocast:
@@ -217,7 +226,8 @@ def _first_step(frame: int, step: int) -> int:
     return -((step - 2 * frame) // (2 * step))
 
 
-def _report(progress: Progress | None, window: Window, grid: Grid, sound: SampleBuffer) -> None:
+def report(progress: Progress | None, window: Window, grid: Grid, sound: SampleBuffer) -> None:
+    """Tell how far the pass over a file is after that window."""
     if progress is not None:
         done = sound.stop if window.last else min(grid.native_sample(window.keep.stop), sound.stop)
         progress(done / grid.sample_rate_hz)

@@ -30,6 +30,12 @@ class Preset:
     """One line for `avsep presets list`."""
     model: str = "auto"
     """A known model or the path of a checkpoint; `auto`: the authors' model where it was imported, else `mini`."""
+    amount: float = 1.0
+    """How much of the off-screen sound is taken off in the replaced sound, 0 to 1; the stems do not depend on it."""
+    abstain_below: float = 0.0
+    """A shot is left as it is where the probability that sound and picture belong together stays below this; 0: never."""
+    region: str = ""
+    """What the model sees of the picture: left, right, x,y,w,h, or the path of a mask; nothing: all of it."""
     highs: Highs = "follow"
     """What happens above the model's band: it follows the top of the mask, stays on-screen (keep) or goes off-screen (cut)."""
     reconstruction: Reconstruction = "editor"

@@ -1,10 +1,12 @@
 """One sound track of a clip from end to end.
 
-Footage --before the part--> mixture --------------------------\\
+Footage --the part---------> survey: shots, those that are left alone
+        --before the part--> mixture --------------------------\\
         --the part---------> separate, linked or by channel ---> TrackWriter --> Delivered
         --after the part---> mixture --------------------------/
 """
 
+import collections
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,17 +18,22 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from avsep_plugin.confidence import as_text
 from avsep_plugin.deliver import Delivered, TrackWriter
+from avsep_plugin.dsp.shots import Shots
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.footage import Footage
 from avsep_plugin.media.bwf import broadcast_tags
 from avsep_plugin.media.probe import AudioStream, MediaInfo, picture_seconds
+from avsep_plugin.media.region import Region
 from avsep_plugin.media.timecode import Clock
 from avsep_plugin.media.write import BitDepth, SoundWriter, StemWriter
+from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
 from avsep_plugin.options import SeparateFileOptions
 from avsep_plugin.part import Part
 from avsep_plugin.pipeline import Block, Progress, reconstruct, separate
+from avsep_plugin.survey import Passes, Survey, survey
 
 
 @dataclass(frozen=True)
@@ -70,17 +77,20 @@ class _Shape:
 
 def separate_track(
     info: MediaInfo, clip: ClipClock, track: int, drafts: Mapping[str, Path], model: Separator, options: SeparateFileOptions,
-    progress: Progress | None = None,
+    passes: Passes, aligner: Aligner | None = None,
 ) -> Delivered:  # fmt: skip
     """Separate one sound track (counted from 0) and write its stems and the sound that replaces it, as far as they are delivered.
 
     drafts: files to be written by kind (see `deliver.output_names`); what only the video needs is written into a folder beside them.
-    Raises MediaError and OutputError as `files.separate_file` does, ConfigError for a part that is not in the clip.
+    aligner: wanted where `options.needs_aligner`. Raises MediaError and OutputError as `files.separate_file` does, ConfigError for a part
+    that is not in the clip and for a region that is none.
     """
-    with Footage(info.path, model.config.picture, track) as footage, _about(info.path):
+    region = Region.parse(options.region) if options.region else None
+    with Footage(info.path, model.config.picture, track, region) as footage, _about(info.path):
         shape = _Shape.of(footage, info.audio[track], model, options)
         late = footage.start_seconds - clip.picture_start_seconds
-        heard = options.wanted.part(clip.clock, late, footage.sample_rate_hz)
+        heard = _Heard.of(options.wanted.part(clip.clock, late, footage.sample_rate_hz), footage, model, options)
+        found = _survey(footage, heard, options, passes, aligner)
         part = options.wanted.part(clip.clock, late, shape.sample_rate_hz, clip.picture_seconds)
         first = part.start if options.reconstruction == "original" else 0
         begin, stems_begin = (Fraction(sample, shape.sample_rate_hz) for sample in (first, part.stems_start))
@@ -96,43 +106,76 @@ def separate_track(
             part, shape.channels, first, options.amount,
             finish=None,  # the place for a chain of effects on the replaced sound: a new one for each track, at shape.sample_rate_hz
         )  # fmt: skip
+        if options.confidence is not None:
+            drafts[f"{_prefix(track, options)}confidence"].write_text(as_text(found.windows, options.confidence), encoding="utf-8")
         with writer:
-            for mixture, shown in _sounds(footage, heard, model, options, progress):
+            for mixture, shown in _sounds(footage, heard, model, options, found.shots, passes.begin()):
                 writer.write(mixture.numpy(), shown.numpy())
             _check_reached(writer.at, part, shape.sample_rate_hz)
         return Delivered(
             track, on, off, replaced, footage.start_seconds + begin, footage.start_seconds + stems_begin,
-            shape.channels, shape.sample_rate_hz, writer.is_changed, tuple(footage.notes),
+            shape.channels, shape.sample_rate_hz, writer.is_changed, (*footage.notes, *found.notes(options.abstain_below)),
         )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Heard:
+    """What the models hear of a track, in samples: the part that is asked for and a little more on either side."""
+
+    part: Part
+    first: int
+    count: int | None
+    """None: to the end."""
+
+    @classmethod
+    def of(cls, part: Part, footage: Footage, model: Separator, options: SeparateFileOptions) -> "_Heard":
+        """The lead is the context of a window; the original reconstruction, which keeps no grid of the clip's own, has none."""
+        window, rate = model.config.window, footage.sample_rate_hz
+        alone = part.is_whole or options.reconstruction == "original"
+        lead = 0 if alone else round(window.context_frames / model.config.picture.frame_rate * rate)
+        first = max(0, part.start - lead)
+        return cls(part, first, None if part.stop is None else part.stop + lead - first)
+
+    def sound(self, footage: Footage) -> Iterator[Tensor]:
+        """Those samples of a fresh footage, whose pictures are then counted from the first of them."""
+        collections.deque(footage.blocks(self.first), maxlen=0)
+        footage.look_from(self.first)
+        yield from footage.blocks(self.count)
+
+
+def _survey(footage: Footage, heard: _Heard, options: SeparateFileOptions, passes: Passes, aligner: Aligner | None) -> Survey:
+    start_seconds = footage.start_seconds + Fraction(heard.first, footage.sample_rate_hz)
+    judge = aligner if options.needs_aligner else None
+    return survey(footage, options.finds_shots, judge, options.abstain_below, passes, start_seconds, heard.sound)
+
+
 def _sounds(
-    footage: Footage, part: Part, model: Separator, options: SeparateFileOptions, progress: Progress | None
+    footage: Footage, heard: _Heard, model: Separator, options: SeparateFileOptions, shots: Shots, progress: Progress
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Mixture and on-screen sound from the track's first sample to its last; outside of the part the mixture stands for both.
 
     With the original reconstruction, the two for the part only, at the model's rate.
     """
-    original = options.reconstruction == "original"
-    window, rate = model.config.window, footage.sample_rate_hz
-    lead = 0 if part.is_whole or original else round(window.context_frames / model.config.picture.frame_rate * rate)
-    first, at = max(0, part.start - lead), 0
-    for mixture in footage.blocks(first):
+    original, rate, at = options.reconstruction == "original", footage.sample_rate_hz, 0
+    for mixture in footage.blocks(heard.first):
         at += mixture.shape[1]
         if not original:
             yield mixture, mixture
-    if at < first:
-        _check_reached(at, part, rate)
-    footage.look_from(first)
-    blocks = footage.blocks(None if part.stop is None else part.stop + lead - first)
-    told = None if progress is None else lambda seconds: progress(first / rate + seconds)
+    if at < heard.first:
+        _check_reached(at, heard.part, rate)
+    footage.look_from(heard.first)
+    blocks = footage.blocks(heard.count)
+
+    def told(seconds: float) -> None:
+        progress(heard.first / rate + seconds)
+
     if original:
         for made in reconstruct(model, blocks, rate, footage.pictures, options.pipeline, told):
             yield made.on + made.off, made.on
         return
 
     def run(sound: Iterable[Tensor]) -> Iterator[Block]:
-        return separate(model, sound, rate, footage.pictures, options.pipeline, told)
+        return separate(model, sound, rate, footage.pictures, options.pipeline, told, shots)
 
     for block in _by_channel(run, blocks, footage.channels) if options.channels == "split" else run(blocks):
         yield block.mixture, block.on
@@ -172,9 +215,14 @@ def _paths(drafts: Mapping[str, Path], track: int, options: SeparateFileOptions)
     """Where on-screen, off-screen and replaced sound are written."""
     beside = next(iter(drafts.values())).parent / ".work"
     beside.mkdir(exist_ok=True)
-    prefix = f"track{track + 1}-" if options.track == "all" else ""
+    prefix = _prefix(track, options)
     on, off = (drafts.get(f"{prefix}{kind}", beside / f"{prefix}{kind}.{options.file_format}") for kind in ("on", "off"))
     return on, off, beside / f"{prefix}replaced.wav"
+
+
+def _prefix(track: int, options: SeparateFileOptions) -> str:
+    """Of the kinds and names of what is made of one of several tracks."""
+    return f"track{track + 1}-" if options.track == "all" else ""
 
 
 def _stem_depth(track: AudioStream, options: SeparateFileOptions) -> BitDepth:

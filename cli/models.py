@@ -1,6 +1,7 @@
 """`avsep models`: what there is, and how more comes in."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,6 +183,32 @@ def pack_model(talk: Talk, weights: Path, output: Path) -> None:
 
     pack(weights, output)
     talk.say(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
+
+
+@models.command("calibrate")
+@click.argument("weights", type=click.Path(path_type=Path), metavar="WEIGHTS")
+@click.option("--from", "figures", type=click.Path(path_type=Path), required=True, metavar="ALIGN.JSON", help="What an evaluation wrote.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The calibrated weights file.")
+@options.talking
+@click.pass_obj
+def calibrate_model(talk: Talk, weights: Path, figures: Path, output: Path) -> None:
+    """Keep in an aligner's weights file what its logits are worth, as `avsep evaluate --task align` found it.
+
+    
+    Examples:
+      avsep evaluate data -o evaluation --task align --model runs/align/model.safetensors
+      avsep models calibrate runs/align/model.safetensors --from evaluation/align.json -o studio-align.safetensors
+    """
+    from avsep_plugin.config import CalibrationConfig, from_dict
+    from avsep_plugin.errors import DataError
+    from avsep_plugin.models.checkpoint import calibrate
+
+    try:
+        calibration = from_dict(CalibrationConfig, json.loads(figures.read_text(encoding="utf-8"))["calibrated"]["calibration"])
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise DataError(f"{figures} holds no calibration; `avsep evaluate --task align` writes one where two people are heard.") from exc
+    calibrate(weights, output, calibration)
+    talk.say(f"{output}: probability = sigmoid({calibration.slope:.4g} * logit {calibration.offset:+.4g})")
 
 
 def _card(name: str) -> "ModelCard":

@@ -17,10 +17,12 @@ from avsep_plugin.preset import BitDepth, FileFormat, Highs, Preset, Reconstruct
 from . import options
 from .clips import Expected, Handle, Request, run_clips, tell_choice
 from .console import Talk
+from .control import chosen_amount, control, own_settings
 from .delivery import delivered, delivery
 
 if TYPE_CHECKING:
     from avsep_plugin.files import SeparateFileOptions
+    from avsep_plugin.models.fused import Aligner
     from avsep_plugin.models.separator import Separator
 
 
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     type=click.Choice(get_args(Reconstruction)),
     help="editor: full-band stems that add up to the source; original: the paper's mono output.  [default: editor]",
 )
+@control
 @delivery
 @options.device
 @options.json_report
@@ -59,6 +62,13 @@ def separate(
     bit_depth: str | None,
     highs: str | None,
     reconstruction: str | None,
+    amount: float | None,
+    attenuate_db: float | None,
+    region: str | None,
+    shots: bool,
+    abstain_below: float | None,
+    confidence: str | None,
+    aligner: str | None,
 ) -> None:
     """Separate what a picture shows from all the rest.
 
@@ -75,16 +85,22 @@ def separate(
       avsep separate talk.mov -o stems --start 01:00:10:00 --end 01:00:25:12 --handles 5
       avsep separate card.mxf -o stems --audio-track all --deliver stems --pad-to-picture
       avsep separate footage/ -o stems --dry-run
+      avsep separate two.mp4 -o stems --region left --attenuate 12
+      avsep separate footage/ -o stems --abstain-below 0.3 --confidence csv
     """
-    given = {"model": model, "format": format, "bit_depth": bit_depth, "highs": highs, "reconstruction": reconstruction}
+    given = {
+        "model": model, "format": format, "bit_depth": bit_depth, "highs": highs, "reconstruction": reconstruction,
+        "amount": chosen_amount(amount, attenuate_db), "region": region, "abstain_below": abstain_below,
+    }  # fmt: skip
     base = load(preset_name) if preset_name else Preset()
     preset = from_dict(Preset, dataclasses.asdict(base) | {key: value for key, value in given.items() if value is not None})
     chosen = store.resolve(preset.model, "separate")
     request = Request(inputs, output_dir, overwrite, dry_run, json_path)
-    run_clips(talk, request, chosen, *_task(talk, preset, chosen, device, delivered()))
+    judge = aligner or store.aligner_beside(chosen)
+    run_clips(talk, request, chosen, *_task(talk, preset, chosen, judge, device, own_settings(confidence, shots) | delivered()))
 
 
-def _task(talk: Talk, preset: Preset, chosen: str, device: str, settings: Mapping[str, Any]) -> tuple[Expected, Handle]:
+def _task(talk: Talk, preset: Preset, chosen: str, judge: str, device: str, settings: dict[str, Any]) -> tuple[Expected, Handle]:
     """What is expected of a clip and how it is made; PyTorch and the model are loaded for the first clip that needs them."""
 
     @functools.cache
@@ -95,10 +111,16 @@ def _task(talk: Talk, preset: Preset, chosen: str, device: str, settings: Mappin
         return zoo.load_separator(chosen, device)
 
     @functools.cache
+    def aligner() -> "Aligner":
+        from avsep_plugin.models import zoo
+
+        return zoo.load_aligner(judge, device)
+
+    @functools.cache
     def how() -> "SeparateFileOptions":
         from avsep_plugin.files import SeparateFileOptions
 
-        return dataclasses.replace(SeparateFileOptions(preset.bit_depth, preset.format, preset.highs, preset.reconstruction), **settings)
+        return from_dict(SeparateFileOptions, _settings(preset) | settings)
 
     def expected(job: Job) -> Mapping[str, Path]:
         from avsep_plugin.files import separation_outputs
@@ -108,6 +130,14 @@ def _task(talk: Talk, preset: Preset, chosen: str, device: str, settings: Mappin
     def handle(job: Job, progress: Callable[[float], None]) -> Result:
         from avsep_plugin.files import separate_file
 
-        return separate_file(job.source, job.out_dir, model(), how(), progress)
+        return separate_file(job.source, job.out_dir, model(), how(), progress, aligner() if how().needs_aligner else None)
 
     return expected, handle
+
+
+def _settings(preset: Preset) -> dict[str, Any]:
+    """The options of `files.separate_file` that a preset sets, by the names of their fields."""
+    return {
+        "bit_depth": preset.bit_depth, "file_format": preset.format, "highs": preset.highs, "reconstruction": preset.reconstruction,
+        "amount": preset.amount, "region": preset.region, "abstain_below": preset.abstain_below,
+    }  # fmt: skip

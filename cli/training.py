@@ -150,7 +150,7 @@ def _train(talk: Talk, run: Run, start_from: str | None) -> None:
     talk.say(f"done: {made}")
 
 
-EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize"}
+EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize", "region": "region"}
 """What is evaluated -> name of the table."""
 
 
@@ -160,7 +160,7 @@ EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize"}
 @click.option("--task", type=click.Choice(list(EVALUATED)), default="separate", show_default=True, help="What is evaluated.")
 @options.model("mini")
 @click.option("--twin", default="mini-audio", metavar="NAME|PATH", show_default=True, help="separate: audio-only twin, for the row `pit`.")
-@click.option("--lists", multiple=True, metavar="NAME", help="separate: lists of mixtures; may be repeated.  [default: all]")
+@click.option("--lists", multiple=True, metavar="NAME", help="separate, region: lists of mixtures; may be repeated.  [default: all]")
 @click.option("--rows", multiple=True, metavar="NAME", help="separate: rows of the table; may be repeated.  [default: all]")
 @click.option("--limit", type=click.IntRange(1), help="So many mixtures of each list, clips or scenes.  [default: all]")
 @options.device
@@ -180,18 +180,22 @@ def evaluate(
       avsep evaluate data -o evaluation
       avsep evaluate data -o evaluation --model runs/separate/model.safetensors --limit 20
       avsep evaluate data -o evaluation --task align
+      avsep evaluate data -o evaluation --task region
       avsep evaluate -o evaluation --task localize
     """
     if data is None and task != "localize":
         raise click.UsageError(f"--task {task} needs the folder DATA.")
     from avsep_plugin.models import zoo
 
-    network = zoo.load(model or store.BUNDLED, "separate" if task == "separate" else "align", device)
+    network = zoo.load(model or store.BUNDLED, "separate" if task in ("separate", "region") else "align", device)
     with talk.count("done") as bar:
         if task == "localize":
             _training("evaluate_localize").evaluate_localize(network, output_dir, **({"scenes": limit} if limit else {}), progress=bar)
         elif task == "align":
             _training("evaluate_align").evaluate_align(data, network, output_dir, limit=limit, progress=bar)
+        elif task == "region":
+            judge = _training("evaluate_region")
+            judge.evaluate_region(data, network, output_dir, lists or judge.LISTS, limit, bar)
         else:
             judge = _training("evaluate")
             rows = rows or judge.ROWS

@@ -215,7 +215,7 @@ def test_clips_too_short_for_the_shift_give_no_shifted_trial() -> None:
 
 def test_saying_the_same_of_everything_is_chance() -> None:
     trial = next(evaluate_align.make_trials("c", clip_voices(), 0.4, random.Random(0)))
-    results = evaluate_align.AlignResults([evaluate_align.Verdict(trial, 1.0, 1.0)])
+    results = evaluate_align.AlignResults([evaluate_align.Verdict(trial, (1.0,), (1.0,))])
     assert results.accuracy("c", "shift").value == 50
     assert results.preference("c", "shift").value == 0
 

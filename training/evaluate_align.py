@@ -9,6 +9,9 @@ Every trial shows a stretch of picture twice, once with its own sound and once w
     other    the sound of another clip of the same person
 
 Chance is 50 % in both. The aligner runs through `pipeline.align`, and its logit is the mean over the pipeline's windows.
+
+From the logits of the windows comes the calibration that makes probabilities of them (`calibration`), for half of the sounds are
+the picture's own.
 """
 
 import dataclasses
@@ -22,10 +25,12 @@ from typing import Literal
 from torch import Tensor
 
 from avsep_plugin import pipeline
+from avsep_plugin.config import CalibrationConfig
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.pipeline import held
 
+from .calibration import Bin, brier, cross_fitted, fit, reliability
 from .evaluation_table import write_text
 from .metrics import Mean, clustered_mean
 from .mixing import ClipShelf, part
@@ -62,8 +67,19 @@ class Verdict:
     """A trial and the aligner's logits: positive says that sound and picture belong together."""
 
     trial: Trial
-    own_logit: float
-    other_logit: float
+    own_logits: tuple[float, ...]
+    """One for each window of the pipeline."""
+    other_logits: tuple[float, ...]
+
+    @property
+    def own_logit(self) -> float:
+        """Mean over the windows with the picture's own sound."""
+        return sum(self.own_logits) / len(self.own_logits)
+
+    @property
+    def other_logit(self) -> float:
+        """Mean over the windows with the other sound."""
+        return sum(self.other_logits) / len(self.other_logits)
 
     @property
     def right_share(self) -> float:
@@ -74,6 +90,15 @@ class Verdict:
     def own_preferred(self) -> bool:
         """Whether the own sound has the higher logit, wherever the threshold lies."""
         return self.own_logit > self.other_logit
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """The calibration fitted on all windows, and how far windows of people who had no part in a fit agree with it."""
+
+    calibration: CalibrationConfig
+    curve: list[Bin]
+    brier: float
 
 
 @dataclass(frozen=True)
@@ -96,6 +121,20 @@ class AlignResults:
         found = self.of(corpus, kind)
         return clustered_mean([100.0 * v.own_preferred for v in found], [v.trial.speaker for v in found])
 
+    def calibrated(self) -> Calibrated | None:
+        """None where fewer than two people are heard."""
+        windows = [
+            (logit, own, f"{verdict.trial.corpus} {verdict.trial.speaker}")
+            for verdict in self.verdicts
+            for own, logits in ((True, verdict.own_logits), (False, verdict.other_logits))
+            for logit in logits
+        ]
+        if len({speaker for _, _, speaker in windows}) < 2:
+            return None
+        logits, together, speakers = zip(*windows, strict=True)
+        held_out = cross_fitted(logits, together, speakers)
+        return Calibrated(fit(logits, together), reliability(held_out, together), brier(held_out, together))
+
 
 def evaluate_align(
     data: Path,
@@ -106,7 +145,7 @@ def evaluate_align(
     limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> AlignResults:
-    """Evaluate on the clips kept for it and write `align.md` and `align.json` into `output`.
+    """Evaluate on the clips kept for it and write `align.md` and `align.json` into `output`; the latter holds the calibration, too.
 
     data: folder with `newsreaders/` and `grid/`. limit: so many clips of each corpus. progress(done, total) after every trial.
     Raises ConfigError (unknown corpus, shift not positive), DataError (clip missing).
@@ -125,7 +164,7 @@ def evaluate_align(
     results = AlignResults(verdicts)
     output.mkdir(parents=True, exist_ok=True)
     write_text(output / "align.md", markdown(results, shift_seconds))
-    write_text(output / "align.json", json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1) + "\n")
+    write_text(output / "align.json", json.dumps(_as_dict(results), indent=1) + "\n")
     return results
 
 
@@ -150,13 +189,20 @@ def judge(model: Aligner, trial: Trial, shelf: ClipShelf) -> Verdict:
     """The aligner's two logits of a trial."""
     seen, duration = trial.picture, trial.duration_seconds
     frames = shelf.frames(seen.clip, seen.start_seconds, duration, model.config.picture)
-    return Verdict(trial, *(_logit(model, stretch, duration, frames, shelf) for stretch in (seen, trial.other)))
+    return Verdict(trial, *(_logits(model, stretch, duration, frames, shelf) for stretch in (seen, trial.other)))
 
 
-def _logit(model: Aligner, stretch: Stretch, duration_seconds: float, frames: Tensor, shelf: ClipShelf) -> float:
+def _logits(model: Aligner, stretch: Stretch, duration_seconds: float, frames: Tensor, shelf: ClipShelf) -> tuple[float, ...]:
     sound = shelf.sound(stretch.clip)
     heard = part(sound.samples, stretch.start_seconds, round(duration_seconds * sound.sample_rate_hz), sound.sample_rate_hz)
-    return float(pipeline.align(model, [heard], sound.sample_rate_hz, held(frames)).logits.mean())
+    return tuple(pipeline.align(model, [heard], sound.sample_rate_hz, held(frames)).logits.tolist())
+
+
+def _as_dict(results: AlignResults) -> dict[str, object]:
+    """The calibration (None where it cannot be fitted) and every verdict."""
+    found = results.calibrated()
+    verdicts = [dataclasses.asdict(verdict) for verdict in results.verdicts]
+    return {"calibrated": None if found is None else dataclasses.asdict(found), "verdicts": verdicts}
 
 
 def markdown(results: AlignResults, shift_seconds: float) -> str:
@@ -175,4 +221,22 @@ def markdown(results: AlignResults, shift_seconds: float) -> str:
                 figures = results.accuracy(corpus, kind), results.preference(corpus, kind)
                 cells = [f"{mean.value:.0f} [{mean.low:.0f}, {mean.high:.0f}]" for mean in figures]
                 lines.append(f"| {corpus} | {title} | {' | '.join(cells)} | 50 | {figures[0].n} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *_reliability(results)]) + "\n"
+
+
+def _reliability(results: AlignResults) -> list[str]:
+    """The calibration and its curve."""
+    found = results.calibrated()
+    if found is None:
+        return []
+    calibration = found.calibration
+    return [
+        "",
+        f"Calibration: probability = sigmoid({calibration.slope:.4g} * logit {calibration.offset:+.4g}), of single windows, where half of",
+        "the sounds are the picture's own. Each speaker's probabilities below come from a fit on all the others; Brier score",
+        f"{found.brier:.3f} (0.25 is what always saying one half gets).",
+        "",
+        "| predicted | mean predicted | observed share | n |",
+        "|---|---|---|---|",
+        *(f"| {b.low:.1f} to {b.high:.1f} | {b.predicted:.2f} | {b.observed:.2f} | {b.n} |" for b in found.curve),
+    ]

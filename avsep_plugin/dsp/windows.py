@@ -9,6 +9,9 @@ Everything is counted from the first sample of the sound. Window k keeps `hop` f
     window 1         ...|--- 1 ---|...        input is of a fixed length
     window 2                   ...|--- 2 ---|...
 
+That is so within each shot (`dsp.shots`): windows are laid from its first frame on, and its edges are to them what the ends of the
+file are, so that no window straddles a cut.
+
 The mask of a window lives on the model's STFT, which starts at the window's first sample; it is applied on an STFT at the native
 rate which runs through the whole file without regard to windows. A frame of that STFT takes its mask from the window that keeps
 the frame's centre, so the overlap of consecutive frames is the cross-fade between windows.
@@ -24,6 +27,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from avsep_plugin.config import ModelConfig, StftConfig
+from avsep_plugin.dsp.shots import Shot, ShotGrid
 
 MIN_FRAMES = 8
 """No network gets fewer frames than this: its strides need something to work on."""
@@ -57,14 +61,16 @@ class Window:
     index: int
     last: bool
     """Nothing comes after it (known only once the file has ended)."""
+    shot: Shot
+    """Where it lies; all its pictures and sound are of this shot."""
     keep: Span
     """Frames whose result is used."""
     see: Span
-    """Frames that the network gets; before the first and after the last picture the nearest is held."""
+    """Frames that the network gets; before the first and after the last picture of the shot the nearest is held."""
     model: Span
     """Samples at the model's rate that go with them; `model.start` is the window's time 0."""
     heard: Span
-    """The part of `model` that lies inside the file; the rest is silence."""
+    """The part of `model` that lies inside the shot; the rest is silence."""
     segment: Span
     """Native samples to be resampled: a little more than the window."""
     skip: int
@@ -77,10 +83,11 @@ class Window:
 
 @dataclass(frozen=True)
 class Grid:
-    """All windows of a sound of `sample_rate_hz` as a model of that configuration sees it."""
+    """All windows of a sound of `sample_rate_hz` as a model of that configuration sees it, in shots between cuts (`Shots`)."""
 
     config: ModelConfig
     sample_rate_hz: int
+    cuts_seconds: tuple[Fraction, ...] = ()
 
     def __post_init__(self) -> None:
         if self.sample_rate_hz <= 0:
@@ -115,34 +122,40 @@ class Grid:
 
     def window_count(self, samples: int) -> int:
         """Windows in a sound of so many native samples."""
-        return -(-self.frame_count(samples) // self.config.window.hop_frames)
+        return self._shots.window_count(self.frame_count(samples))
+
+    @cached_property
+    def _shots(self) -> ShotGrid:
+        return ShotGrid(self.cuts_seconds, self.config.picture.frame_rate, self.config.window.hop_frames)
 
     def window(self, index: int, samples: int | None = None) -> Window:
         """Window `index` of a sound of so many native samples; None: the sound goes on past the window's end."""
         shape = self.config.window
-        keep = Span(index * shape.hop_frames, (index + 1) * shape.hop_frames)
-        see = Span(keep.start - shape.context_frames, keep.stop + shape.context_frames)
+        shot, start, stop = self._shots.place(index)
+        see = Span(start - shape.context_frames, start + shape.hop_frames + shape.context_frames)
         if not shape.fixed:
-            see = self._inside(see, samples)
-        return self._window(index, keep, see, samples)
+            see = self._inside(see, shot, samples)
+        return self._window(index, shot, Span(start, stop), see, samples)
 
     def half_clip(self, index: int, samples: int | None = None) -> Window:
-        """Window `index` as the original tool lays them: one every half clip, each keeping what its predecessor did not reach."""
+        """Window `index` as the original tool lays them: one every half clip, each keeping what its predecessor did not reach.
+
+        The original knows no cuts.
+        """
         clip = self.config.window.frames
         start, previous = index * clip // 2, (index - 1) * clip // 2
         keep = Span(previous + clip if index else 0, start + clip)
-        return self._window(index, keep, Span(start, start + clip), samples)
+        return self._window(index, Shot(0, 0, None), keep, Span(start, start + clip), samples)
 
-    def _inside(self, see: Span, samples: int | None) -> Span:
-        stop = see.stop if samples is None else min(see.stop, self.frame_count(samples))
-        start = max(see.start, 0)
-        return Span(start, max(stop, start + self.min_frames))
+    def _inside(self, see: Span, shot: Shot, samples: int | None) -> Span:
+        ends = [end for end in (shot.stop, None if samples is None else self.frame_count(samples)) if end is not None]
+        start = max(see.start, shot.start)
+        return Span(start, max(min([see.stop, *ends]), start + self.min_frames))
 
-    def _window(self, index: int, keep: Span, see: Span, samples: int | None) -> Window:
+    def _window(self, index: int, shot: Shot, keep: Span, see: Span, samples: int | None) -> Window:
         start = self.model_sample(see.start)
         model = Span(start, start + self.config.window_samples(see.length))
-        end = model.stop if samples is None else self.model_samples(samples)
-        heard = Span(min(max(model.start, 0), model.stop), max(min(model.stop, end), max(model.start, 0)))
+        heard = self._heard(model, shot, samples)
         segment, skip = self._segment(model)
         last = samples is not None and keep.stop >= self.frame_count(samples)
         frames = self._stft_frames(index, keep, samples if last else None)
@@ -150,7 +163,16 @@ class Grid:
             min(segment.start, frames.start * self.stft.hop_samples),
             max(segment.stop, (frames.stop - 1) * self.stft.hop_samples + self.stft.frame_samples, self.native_sample(keep.stop) + 1),
         )
-        return Window(index, last, keep, see, model, heard, segment, skip, frames, reads)
+        return Window(index, last, shot, keep, see, model, heard, segment, skip, frames, reads)
+
+    def _heard(self, model: Span, shot: Shot, samples: int | None) -> Span:
+        """The part of a window's model samples that lies inside the shot and the file."""
+        ends = [
+            None if shot.stop is None else self.model_sample(shot.stop),
+            None if samples is None else self.model_samples(samples),
+        ]
+        start = min(max(model.start, self.model_sample(shot.start)), model.stop)
+        return Span(start, max(min([model.stop, *(end for end in ends if end is not None)]), start))
 
     def _segment(self, model: Span) -> tuple[Span, int]:
         """Native samples that give a window of model samples, starting where both rates have a sample at the same instant.

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -13,24 +14,41 @@ from avsep_plugin.config import PictureConfig
 from avsep_plugin.errors import DamagedMediaError, NoVideoError
 from avsep_plugin.media.geometry import Orientation, covered_area, display_size, fitted_size, kept_part
 from avsep_plugin.media.probe import VideoStream
+from avsep_plugin.media.region import Region
 from avsep_plugin.media.source import MediaReader, reading, select, video_stream
 
 
-class _Pictures(MediaReader):
-    """The displayed pictures of a file in order, each with its time."""
+class Shown(NamedTuple):
+    """A decoded picture, or the region of it that is to be seen, on its way to be scaled."""
 
-    def __init__(self, path: Path | str) -> None:
+    frame: av.VideoFrame
+    orientation: Orientation
+    """What is still to be done to stand it upright."""
+    size: tuple[int, int]
+    """(width, height) at which it is displayed, in square pixels."""
+
+
+class Pictures(MediaReader):
+    """The displayed pictures of a file in order, each with its time; base of the readers, which take of them what they need."""
+
+    def __init__(self, path: Path | str, region: Region | None = None) -> None:
         super().__init__(path)
+        self._region = region
         stream = video_stream(self.container)
         if stream is None:
             self.close()
             raise NoVideoError(f"{path} has no picture.")
         self._stream = stream
-        self._scaler = VideoReformatter()  # keeps its tables from picture to picture
+        self._scaler, self._converter = VideoReformatter(), VideoReformatter()  # each keeps its tables from picture to picture
         select(self.container, stream, "AUTO")
 
+    @property
+    def _step_seconds(self) -> Fraction:
+        """How long a picture is shown, on average."""
+        return 1 / (self._stream.average_rate or Fraction(25))
+
     def _decode(self) -> Iterator[tuple[Fraction, av.VideoFrame]]:
-        step = 1 / (self._stream.average_rate or Fraction(25))
+        step = self._step_seconds
         previous: Fraction | None = None
         seen_key = False
         with reading(self.path):
@@ -44,8 +62,17 @@ class _Pictures(MediaReader):
                     previous = _frame_time(frame, previous, step, self._stream.time_base)
                     yield previous, frame
 
-    def _size(self, frame: av.VideoFrame, swap: bool) -> tuple[int, int]:
-        return display_size(frame.width, frame.height, self._stream.sample_aspect_ratio, swap)
+    def _shown(self, frame: av.VideoFrame) -> Shown:
+        """The part of a frame that is to be seen. A region is cut at the coded size, before any scaling could mix pixels over its edge."""
+        orientation = Orientation.of(frame)
+        width, height = display_size(frame.width, frame.height, self._stream.sample_aspect_ratio, orientation.swap)
+        if self._region is None:
+            return Shown(frame, orientation, (width, height))
+        coded = self._converter.reformat(frame, format="rgb24", threads=1).to_ndarray()
+        upright = orientation.apply(coded.astype(np.uint8, copy=False))
+        part = np.ascontiguousarray(self._region.cut(upright))
+        size = (max(1, round(width * part.shape[1] / upright.shape[1])), max(1, round(height * part.shape[0] / upright.shape[0])))
+        return Shown(av.VideoFrame.from_ndarray(part, "rgb24"), Orientation(), size)
 
     def _rgb(self, frame: av.VideoFrame, width: int, height: int, interpolation: str) -> UInt8:
         """[height, width, 3] of a frame as coded. One thread: the decoder keeps the other cores busy, and small pictures are no work."""
@@ -63,16 +90,19 @@ def _frame_time(frame: av.VideoFrame, previous: Fraction | None, step: Fraction,
     return time if previous is None else max(time, previous)
 
 
-class FrameReader(_Pictures):
+class FrameReader(Pictures):
     """The picture at a constant rate, fitted to a square.
 
+    With a region, it is the box around this that is fitted, as if it were the whole picture.
     Frame i is the picture displayed at origin + (i + 1/2) / frame_rate on the file's clock; before the first picture the first one is
     shown, after the last the last. Pictures that are not picked are decoded but never scaled.
     Raises what `open_media` raises, NoVideoError, and DamagedMediaError while reading.
     """
 
-    def __init__(self, path: Path | str, frame_rate: Fraction, origin_seconds: Fraction, picture: PictureConfig) -> None:
-        super().__init__(path)
+    def __init__(
+        self, path: Path | str, frame_rate: Fraction, origin_seconds: Fraction, picture: PictureConfig, region: Region | None = None
+    ) -> None:
+        super().__init__(path, region)
         self.frame_rate, self.origin_seconds, self.picture = Fraction(frame_rate), Fraction(origin_seconds), picture
         self.notes: list[str] = []
         self.last_frame: int | None = None
@@ -115,23 +145,23 @@ class FrameReader(_Pictures):
             self.notes += [] if self.last_frame else ["The picture ends before the sound begins."]
 
     def _fit(self, frame: av.VideoFrame) -> UInt8:
-        orientation = Orientation.of(frame)
-        width, height = fitted_size(*self._size(frame, orientation.swap), self.picture)
-        if orientation.swap:
+        shown = self._shown(frame)
+        width, height = fitted_size(*shown.size, self.picture)
+        if shown.orientation.swap:
             width, height = height, width
-        return kept_part(orientation.apply(self._rgb(frame, width, height, "AREA")), self.picture)
+        return kept_part(shown.orientation.apply(self._rgb(shown.frame, width, height, "AREA")), self.picture)
 
 
-class PictureReader(_Pictures):
+class PictureReader(Pictures):
     """Iterates over (time in seconds on the file's clock, [H, W, 3] uint8 RGB) of every displayed picture at display size."""
 
     def __iter__(self) -> Iterator[tuple[Fraction, UInt8]]:
         for time_seconds, frame in self._decode():
-            orientation = Orientation.of(frame)
-            width, height = self._size(frame, orientation.swap)
-            if orientation.swap:
+            shown = self._shown(frame)
+            width, height = shown.size
+            if shown.orientation.swap:
                 width, height = height, width
-            yield time_seconds, orientation.apply(self._rgb(frame, width, height, "BICUBIC"))
+            yield time_seconds, shown.orientation.apply(self._rgb(shown.frame, width, height, "BICUBIC"))
 
 
 def centre_crop(frames: UInt8, picture: PictureConfig) -> UInt8:

@@ -5,6 +5,7 @@ import json
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from avsep_plugin.atomic import atomic
-from avsep_plugin.config import ModelConfig, from_dict, to_dict
+from avsep_plugin.config import CalibrationConfig, ModelConfig, from_dict, to_dict
 from avsep_plugin.errors import ConfigError, ModelError
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
@@ -99,6 +100,17 @@ def pack(path: Path, output: Path) -> None:
     """
     config, tensors, about = read(path)
     save(output, config, {name: tensor.half() for name, tensor in tensors.items()}, about)
+
+
+def calibrate(path: Path, output: Path, calibration: CalibrationConfig) -> None:
+    """Write the weights of `path` to `output` (the same file, if wanted) with another calibration of their logits.
+
+    Raises ModelError where `path` is no weights file of an aligner.
+    """
+    config, tensors, about = read(path)
+    if config.task != "align":
+        raise ModelError(f"{path} holds a separator; an aligner's logits can be calibrated.")
+    save(output, replace(config, calibration=calibration), tensors, about)
 
 
 def load(path: Path) -> Aligner | Separator:

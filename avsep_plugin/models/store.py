@@ -59,3 +59,12 @@ def resolve(name: str, task: Task) -> str:
     if name == AUTO:
         return of_task if path_of(of_task).is_file() else BUNDLED
     return name
+
+
+def aligner_beside(separator: str) -> str:
+    """The aligner that goes with a separator: of the same name or folder where it has one, else the best one that is there."""
+    if separator.split("/")[0] == RELEASED:
+        return resolve(AUTO, "align")
+    if (Path(separator) / "align.safetensors").is_file():
+        return separator
+    return BUNDLED if separator == BUNDLED else resolve(AUTO, "align")

@@ -40,8 +40,12 @@ def write_scene(scene: RenderedScene | SceneConfig, path: Path) -> None:
         stage = Stage(scene)
         _write(path, stage.frames(), scene.frame_rate, scene.width, scene.height, stage.truth.mixture, scene.sample_rate_hz)
     else:
-        height, width = scene.frames.shape[1:3]
-        _write(path, scene.frames, scene.frame_rate, width, height, scene.mixture, scene.sample_rate_hz)
+        write_clip(path, scene.frames, scene.frame_rate, scene.mixture, scene.sample_rate_hz)
+
+
+def write_clip(path: Path, frames: UInt8, frame_rate: Fraction, mixture: Float32, sample_rate_hz: int) -> None:
+    """Write pictures [N, H, W, 3] and sound [C, n] that are in memory, as `write_scene` does."""
+    _write(path, frames, frame_rate, frames.shape[2], frames.shape[1], mixture, sample_rate_hz)
 
 
 def _write(
