@@ -1,0 +1,250 @@
+"""The engine that brings every clip through a process of its own: a crash of FFmpeg or a hang costs one file, not the batch.
+
+    this process          decides what is finished already, hands out jobs, watches the clock; opens no media and loads no PyTorch
+    worker 0 .. jobs - 1  load the model once, then one clip after another; a worker that dies or hangs is replaced
+
+The pool is pebble's. Progress comes back through a shared row of numbers, two for each worker, and not through a queue: a process that
+dies while it holds a queue's lock would stop all the others.
+"""
+
+import contextlib
+import ctypes
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Iterator, MutableSequence, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pebble import ProcessExpired, ProcessPool
+
+from avsep_plugin import batch, workplace
+from avsep_plugin.batch import Event, Orders, Row, Tell
+from avsep_plugin.discover import Job
+from avsep_plugin.errors import FolderBusyError, WorkerError
+
+THREADS = min(4, os.cpu_count() or 1)
+"""Threads of a worker, whatever the number of workers: with another number sums are rounded in another order."""
+_POLL_SECONDS = 0.2
+_TRIES = 2
+"""How often a job may see the whole pool break, which is then perhaps not its fault."""
+_UNKNOWN = -1.0
+
+
+@dataclass(frozen=True)
+class Workers:
+    """An engine for `batch.run`: so many worker processes, so many threads in each, and seconds after which a clip is given up.
+
+    Raises ModelError, and WorkerError where no worker comes to life.
+    """
+
+    jobs: int = 1
+    threads: int = THREADS
+    timeout_seconds: float | None = None
+
+    def __call__(self, jobs: Sequence[Job], task: batch.Task, orders: Orders, tell: Tell) -> Iterator[Row]:
+        """Bring all jobs through; see `batch.Engine`."""
+        with contextlib.closing(_Shift(self, jobs, task, orders, tell).rows()) as rows:
+            yield from rows
+
+
+@dataclass
+class _Turn:
+    """One job on its way: where it sits, and what to remove should its worker die."""
+
+    job: Job
+    wait: bool = False
+    tries: int = 0
+    seat: int = 0
+    new_folders: list[Path] = field(default_factory=list)
+    shown: float = 0.0
+
+
+class _Shift:
+    """The work on one batch."""
+
+    def __init__(self, crew: Workers, jobs: Sequence[Job], task: batch.Task, orders: Orders, tell: Tell) -> None:
+        self._crew, self._task, self._orders, self._tell = crew, task, orders, tell
+        self._waiting = deque(_Turn(job) for job in jobs)
+        self._count = max(1, min(crew.jobs, len(jobs)))
+        self._free = list(range(self._count))
+        self._running: dict[Future[_Outcome], _Turn] = {}
+        self._context = multiprocessing.get_context("spawn")
+        self._seats: MutableSequence[float] = self._context.RawArray(ctypes.c_double, 2 * self._count)
+        self._pool = self._new_pool()
+
+    def rows(self) -> Iterator[Row]:
+        try:
+            while self._waiting or self._running:
+                yield from self._hand_out()
+                done, _ = wait(self._running, _POLL_SECONDS, FIRST_COMPLETED)
+                self._tell_progress()
+                for future in done:
+                    yield from self._take_back(future)
+        finally:
+            self._stop()
+            for turn in self._running.values():
+                workplace.tidy(turn.job.out_dir, turn.new_folders)
+
+    def _hand_out(self) -> Iterator[Row]:
+        """Give every free seat a job; a job that is finished already takes no seat."""
+        while self._waiting and self._free:
+            turn = self._waiting.popleft()
+            row = batch.settled(turn.job, self._task, self._orders)
+            if row is not None:
+                yield row
+                continue
+            turn.seat, turn.new_folders = self._free.pop(0), workplace.missing(turn.job.out_dir)
+            self._seats[2 * turn.seat : 2 * turn.seat + 2] = [0.0, _UNKNOWN]
+            self._tell(Event("waiting" if turn.wait else "started", turn.job))
+            future = self._pool.schedule(_work, (turn.job, turn.seat, turn.wait), timeout=self._crew.timeout_seconds)
+            self._running[future] = turn
+
+    def _take_back(self, future: "Future[_Outcome]") -> Iterator[Row]:
+        turn = self._running[future]
+        failure = future.exception()
+        if isinstance(failure, BrokenProcessPool):
+            self._renew()
+            return
+        del self._running[future]
+        self._free.append(turn.seat)
+        if failure is None:
+            outcome = future.result()
+            for record in outcome.log:
+                logging.getLogger(record.name).handle(record)
+            yield outcome.row
+        elif isinstance(failure, FolderBusyError):
+            turn.wait = True
+            self._waiting.append(turn)
+        elif isinstance(failure, TimeoutError | ProcessExpired):
+            workplace.tidy(turn.job.out_dir, turn.new_folders)
+            yield self._lost(turn, self._cause(failure))
+        else:
+            raise failure
+
+    def _cause(self, failure: TimeoutError | ProcessExpired) -> str:
+        if isinstance(failure, TimeoutError):
+            return f"given up: it took longer than {self._crew.timeout_seconds:g} seconds."
+        code = failure.error_code or 0
+        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        memory = "; perhaps there was too little memory" if code == -signal.SIGKILL else ""
+        return f"the process that worked on it died ({how}{memory})."
+
+    def _lost(self, turn: _Turn, cause: str) -> Row:
+        return Row(str(turn.job.source), "error", {}, self._task.model, f"{turn.job.source}: {cause}")
+
+    def _renew(self) -> None:
+        """All workers are gone: begin again with new ones. Raises WorkerError where that has not helped before."""
+        turns = list(self._running.values())
+        self._stop()
+        for turn in turns:
+            workplace.tidy(turn.job.out_dir, turn.new_folders)
+            turn.tries += 1
+            if turn.tries >= _TRIES:
+                raise WorkerError("The worker processes end before they have begun; `avsep doctor` may say why.")
+        self._running.clear()
+        self._free = list(range(self._count))
+        self._waiting.extendleft(reversed(turns))
+        self._pool = self._new_pool()
+
+    def _new_pool(self) -> ProcessPool:
+        level = logging.getLogger("avsep_plugin").getEffectiveLevel()
+        site = (self._task, self._orders, self._seats, self._crew.threads, level)
+        return ProcessPool(self._count, initializer=_begin, initargs=site, context=self._context)  # type: ignore[arg-type]
+
+    def _stop(self) -> None:
+        self._pool.stop()
+        self._pool.join()
+
+    def _tell_progress(self) -> None:
+        for turn in self._running.values():
+            seconds, total = self._seats[2 * turn.seat : 2 * turn.seat + 2]
+            if seconds != turn.shown:
+                turn.shown = seconds
+                self._tell(Event("progress", turn.job, seconds, None if total == _UNKNOWN else total))
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    row: Row
+    log: list[logging.LogRecord]
+
+
+@dataclass(frozen=True)
+class _Site:
+    """What a worker process knows from its beginning."""
+
+    task: batch.Task
+    orders: Orders
+    seats: MutableSequence[float]
+
+
+_SITE: ContextVar[_Site] = ContextVar("_SITE")
+
+
+def _begin(task: batch.Task, orders: Orders, seats: MutableSequence[float], threads: int, level: int) -> None:
+    """The beginning of a worker process."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    logging.getLogger("avsep_plugin").setLevel(level)
+    task.prepare(threads)
+    _SITE.set(_Site(task, orders, seats))
+
+
+def _end_with_parent() -> None:
+    """Stop working when the batch itself was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(5)
+        os._exit(1)
+
+
+class _Stopped(BaseException):
+    """SIGTERM while a clip was worked on."""
+
+
+def _work(job: Job, seat: int, wait: bool) -> _Outcome:
+    """One job in a worker process. SIGTERM unwinds it, so that drafts and ffmpeg go away, and ends the process."""
+    site, kept = _SITE.get(), _Keeper()
+
+    def progress(seconds: float) -> None:
+        site.seats[2 * seat] = seconds
+
+    def stop(*_: Any) -> None:
+        raise _Stopped
+
+    former = signal.signal(signal.SIGTERM, stop)
+    logger = logging.getLogger("avsep_plugin")
+    logger.addHandler(kept)
+    try:
+        total = site.task.seconds(job)
+        site.seats[2 * seat + 1] = _UNKNOWN if total is None else total
+        row = batch.handle(job, site.task, site.orders, progress, wait=wait)
+    except _Stopped:
+        os._exit(1)
+    finally:
+        signal.signal(signal.SIGTERM, former)
+        logger.removeHandler(kept)
+    return _Outcome(row, kept.records)
+
+
+class _Keeper(logging.Handler):
+    """Keeps log records until they are handed to the process that can show them; tracebacks become text on the way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        record.msg, record.args = record.getMessage(), None
+        if record.exc_info:
+            record.exc_text, record.exc_info = logging.Formatter().formatException(record.exc_info), None
+        self.records.append(record)
