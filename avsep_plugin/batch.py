@@ -8,7 +8,7 @@ inputs --discover.find--> Findings --run--> a Row for each input --report, write
 import dataclasses
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -119,13 +119,13 @@ class Event:
 
 
 Tell = Callable[[Event], None]
-Engine = Callable[[Sequence[Job], Task, Orders, Tell], Iterator[Row]]
+Engine = Callable[[Sequence[Job], Task, Orders, Tell], Generator[Row]]
 """Brings every job through `handle`, in whatever order, and yields the rows as they come; closing it ends what is still running."""
 
 
 def run(
     findings: Findings, task: Task, orders: Orders | None = None, engine: Engine | None = None, tell: Tell | None = None
-) -> Iterator[Row]:
+) -> Generator[Row]:
     """Handle the clips and yield what became of each, first the inputs that are no clips.
 
     An error ends its clip, not the batch (except with `fail_fast`). ModelError and KeyboardInterrupt end the batch; what was finished
@@ -139,14 +139,14 @@ def run(
     if not findings.jobs:
         return
     orders = dataclasses.replace(orders, sources=frozenset(job.source.resolve() for job in findings.jobs))
-    with closing((engine or in_process)(findings.jobs, task.identified(), orders, tell or _silent)) as rows:  # type: ignore[type-var]
+    with closing((engine or in_process)(findings.jobs, task.identified(), orders, tell or _silent)) as rows:
         for row in rows:
             yield row
             if orders.fail_fast and row.status == "error":
                 return
 
 
-def in_process(jobs: Sequence[Job], task: Task, orders: Orders, tell: Tell) -> Iterator[Row]:
+def in_process(jobs: Sequence[Job], task: Task, orders: Orders, tell: Tell) -> Generator[Row]:
     """The plainest engine: one clip after another in this process. What another run is working on comes last."""
     busy: list[Job] = []
     for job in jobs:
@@ -180,19 +180,7 @@ def handle(job: Job, task: Task, orders: Orders, progress: Progress, *, wait: bo
     Raises ModelError, and FolderBusyError where another run is working on it (with `wait` it is waited for).
     """
     try:
-        expected = task.expected(job)
-        if any(path.resolve() in orders.sources for path in expected.values()):
-            raise OutputError(f"{job.source}: an output in {job.out_dir} would replace a clip; name another output folder.")
-        decision = resume.decide(job, task, expected, orders.overwrite)
-        if decision.action != "make":
-            return _left_alone(job, task, decision)
-        if orders.dry_run:
-            return _row(job, task, "skipped", expected, f"dry run: nothing was written; it would be made: {decision.reason}.")
-        with workplace.working_in(job.out_dir, wait=wait) as drafts:
-            decision = resume.decide(job, task, expected, orders.overwrite)  # another run may have finished it in the meantime
-            if decision.action != "make":
-                return _left_alone(job, task, decision)
-            return _make(job, task, decision, orders, drafts, progress)
+        return _handle(job, task, orders, progress, wait)
     except (ModelError, FolderBusyError):  # not the clip's fault
         raise
     except NoVideoError as exc:
@@ -203,6 +191,21 @@ def handle(job: Job, task: Task, orders: Orders, progress: Progress, *, wait: bo
         log.debug("%s failed", job.source, exc_info=exc)
         reason = " ".join(str(exc).split()) or "no reason given"
         return _row(job, task, "error", {}, f"{job.source}: unexpected {type(exc).__name__}: {reason}")
+
+
+def _handle(job: Job, task: Task, orders: Orders, progress: Progress, wait: bool) -> Row:
+    expected = task.expected(job)
+    _check_no_clip(job, orders, expected.values())
+    decision = resume.decide(job, task, expected, orders.overwrite)
+    if decision.action != "make":
+        return _left_alone(job, task, decision)
+    if orders.dry_run:
+        return _row(job, task, "skipped", expected, f"dry run: nothing was written; it would be made because {decision.reason}.")
+    with workplace.working_in(job.out_dir, wait=wait) as drafts:
+        decision = resume.decide(job, task, expected, orders.overwrite)  # another run may have finished it in the meantime
+        if decision.action != "make":
+            return _left_alone(job, task, decision)
+        return _make(job, task, decision, orders, drafts, progress)
 
 
 def _make(job: Job, task: Task, decision: Decision, orders: Orders, drafts: Path, progress: Progress) -> Row:
@@ -232,12 +235,16 @@ def _make(job: Job, task: Task, decision: Decision, orders: Orders, drafts: Path
 
 def _check_replaced(job: Job, decision: Decision, orders: Orders, names: set[str]) -> None:
     """Raises OutputError where an output would replace a clip, or something that is not as avsep wrote it."""
-    if any((job.out_dir / name).resolve() in orders.sources for name in names):
-        raise OutputError(f"{job.source}: an output in {job.out_dir} would replace a clip; name another output folder.")
+    _check_no_clip(job, orders, [job.out_dir / name for name in names])
     if not orders.overwrite:
         changed = resume.changed_since(job.out_dir, decision.owned, names)
         if changed:
             raise OutputError(f"{job.out_dir / changed} was changed after avsep wrote it; --overwrite replaces it.")
+
+
+def _check_no_clip(job: Job, orders: Orders, outputs: Iterable[Path]) -> None:
+    if any(path.resolve() in orders.sources for path in outputs):
+        raise OutputError(f"{job.source}: an output in {job.out_dir} would replace a clip; name another output folder.")
 
 
 def _left_alone(job: Job, task: Task, decision: Decision) -> Row:

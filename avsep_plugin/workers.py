@@ -15,13 +15,13 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -35,7 +35,10 @@ THREADS = min(4, os.cpu_count() or 1)
 _POLL_SECONDS = 0.2
 _TRIES = 2
 """How often a job may see the whole pool break, which is then perhaps not its fault."""
-_UNKNOWN = -1.0
+_UNKNOWN, _NOT_BEGUN = -1.0, -2.0
+"""In place of the length of the footage."""
+Seats: TypeAlias = "ctypes.Array[ctypes.c_double]"
+"""Seconds that are done and seconds in all, for each worker."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Workers:
     threads: int = THREADS
     timeout_seconds: float | None = None
 
-    def __call__(self, jobs: Sequence[Job], task: batch.Task, orders: Orders, tell: Tell) -> Iterator[Row]:
+    def __call__(self, jobs: Sequence[Job], task: batch.Task, orders: Orders, tell: Tell) -> Generator[Row]:
         """Bring all jobs through; see `batch.Engine`."""
         with contextlib.closing(_Shift(self, jobs, task, orders, tell).rows()) as rows:
             yield from rows
@@ -77,10 +80,10 @@ class _Shift:
         self._free = list(range(self._count))
         self._running: dict[Future[_Outcome], _Turn] = {}
         self._context = multiprocessing.get_context("spawn")
-        self._seats: MutableSequence[float] = self._context.RawArray(ctypes.c_double, 2 * self._count)
+        self._seats: Seats = self._context.RawArray(ctypes.c_double, 2 * self._count)
         self._pool = self._new_pool()
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Generator[Row]:
         try:
             while self._waiting or self._running:
                 yield from self._hand_out()
@@ -102,18 +105,23 @@ class _Shift:
                 yield row
                 continue
             turn.seat, turn.new_folders = self._free.pop(0), workplace.missing(turn.job.out_dir)
-            self._seats[2 * turn.seat : 2 * turn.seat + 2] = [0.0, _UNKNOWN]
+            self._seats[2 * turn.seat : 2 * turn.seat + 2] = [0.0, _NOT_BEGUN]
             self._tell(Event("waiting" if turn.wait else "started", turn.job))
-            future = self._pool.schedule(_work, (turn.job, turn.seat, turn.wait), timeout=self._crew.timeout_seconds)
+            try:
+                future = self._pool.schedule(_work, (turn.job, turn.seat, turn.wait), timeout=self._crew.timeout_seconds)
+            except RuntimeError:  # the pool broke a moment ago
+                yield from self._renew([turn])
+                return
             self._running[future] = turn
 
     def _take_back(self, future: "Future[_Outcome]") -> Iterator[Row]:
-        turn = self._running[future]
+        if future not in self._running:  # the pool broke, and all jobs were given back at once
+            return
         failure = future.exception()
         if isinstance(failure, BrokenProcessPool):
-            self._renew()
+            yield from self._renew([])
             return
-        del self._running[future]
+        turn = self._running.pop(future)
         self._free.append(turn.seat)
         if failure is None:
             outcome = future.result()
@@ -132,7 +140,7 @@ class _Shift:
     def _cause(self, failure: TimeoutError | ProcessExpired) -> str:
         if isinstance(failure, TimeoutError):
             return f"given up: it took longer than {self._crew.timeout_seconds:g} seconds."
-        code = failure.error_code or 0
+        code = failure.exitcode or 0
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         memory = "; perhaps there was too little memory" if code == -signal.SIGKILL else ""
         return f"the process that worked on it died ({how}{memory})."
@@ -140,27 +148,30 @@ class _Shift:
     def _lost(self, turn: _Turn, cause: str) -> Row:
         return Row(str(turn.job.source), "error", {}, self._task.model, f"{turn.job.source}: {cause}")
 
-    def _renew(self) -> None:
-        """All workers are gone: begin again with new ones. Raises WorkerError where that has not helped before."""
-        turns = list(self._running.values())
+    def _renew(self, also: list[_Turn]) -> Iterator[Row]:
+        """All workers are gone: give their jobs to new ones, once. Raises WorkerError where workers do not even begin."""
+        turns = [*self._running.values(), *also]
         self._stop()
-        for turn in turns:
-            workplace.tidy(turn.job.out_dir, turn.new_folders)
-            turn.tries += 1
-            if turn.tries >= _TRIES:
-                raise WorkerError("The worker processes end before they have begun; `avsep doctor` may say why.")
         self._running.clear()
         self._free = list(range(self._count))
-        self._waiting.extendleft(reversed(turns))
         self._pool = self._new_pool()
+        for turn in reversed(turns):
+            workplace.tidy(turn.job.out_dir, turn.new_folders)
+            turn.tries += 1
+            if turn.tries < _TRIES:
+                self._waiting.appendleft(turn)
+            elif self._seats[2 * turn.seat + 1] == _NOT_BEGUN:
+                raise WorkerError("The worker processes end before they have begun; `avsep doctor` may say why.")
+            else:
+                yield self._lost(turn, "the process that worked on it died.")
 
     def _new_pool(self) -> ProcessPool:
         level = logging.getLogger("avsep_plugin").getEffectiveLevel()
         site = (self._task, self._orders, self._seats, self._crew.threads, level)
-        return ProcessPool(self._count, initializer=_begin, initargs=site, context=self._context)  # type: ignore[arg-type]
+        return ProcessPool(self._count, initializer=_begin, initargs=site, context=self._context)
 
     def _stop(self) -> None:
-        self._pool.stop()
+        self._pool.stop()  # type: ignore[no-untyped-call]
         self._pool.join()
 
     def _tell_progress(self) -> None:
@@ -168,7 +179,7 @@ class _Shift:
             seconds, total = self._seats[2 * turn.seat : 2 * turn.seat + 2]
             if seconds != turn.shown:
                 turn.shown = seconds
-                self._tell(Event("progress", turn.job, seconds, None if total == _UNKNOWN else total))
+                self._tell(Event("progress", turn.job, seconds, total if total >= 0 else None))
 
 
 @dataclass(frozen=True)
@@ -183,13 +194,13 @@ class _Site:
 
     task: batch.Task
     orders: Orders
-    seats: MutableSequence[float]
+    seats: Seats
 
 
 _SITE: ContextVar[_Site] = ContextVar("_SITE")
 
 
-def _begin(task: batch.Task, orders: Orders, seats: MutableSequence[float], threads: int, level: int) -> None:
+def _begin(task: batch.Task, orders: Orders, seats: Seats, threads: int, level: int) -> None:
     """The beginning of a worker process."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logging.getLogger("avsep_plugin").setLevel(level)

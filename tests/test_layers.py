@@ -12,7 +12,8 @@ FOLDERS = {"avsep_plugin": (), "cli": ("cli",), "presets": ("presets",), "traini
 
 VALUES = {"errors", "clip", "config", "atomic"}
 MACHINERY = {"dsp", "media", "models", "release", "scenes", "draw", "feed", "pipeline", "footage", "files", "effect"}
-LIBRARY = VALUES | MACHINERY | {"preset", "discover", "download", "batch", "demo"}
+BATCH = {"inputs", "naming", "discover", "sidecar", "resume", "workplace", "batch", "workers", "tasks"}
+LIBRARY = VALUES | MACHINERY | BATCH | {"preset", "download", "demo", "verify", "doctor"}
 OURS = {
     "errors": set(),
     "atomic": {"errors"},
@@ -32,7 +33,16 @@ OURS = {
     "footage": VALUES | {"media", "dsp", "pipeline"},
     "effect": VALUES | {"pipeline", "footage", "media"},
     "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage"},
-    "batch": {"errors", "atomic", "discover", "files"},
+    "inputs": {"errors"},
+    "naming": {"errors"},
+    "sidecar": {"errors", "atomic", "config"},
+    "resume": {"errors", "discover", "sidecar"},
+    "workplace": {"errors", "sidecar"},
+    "batch": {"errors", "atomic", "discover", "sidecar", "resume", "workplace"},
+    "workers": {"errors", "discover", "workplace", "batch"},
+    "tasks": {"errors", "config", "discover", "sidecar", "batch", "media", "models", "files"},
+    "verify": {"errors", "sidecar", "media"},
+    "doctor": {"errors", "sidecar", "preset", "media", "models", "pipeline", "files"},
     "demo": VALUES | {"dsp", "media", "models", "scenes", "files"},
     "cli": LIBRARY,
     "training": LIBRARY,
@@ -47,7 +57,23 @@ ONLY_IN = {
     "ffmpeg": {"media"},
     "imageio_ffmpeg": {"media"},
     "torchaudio": {"dsp.resample"},
-    "torch": {"dsp", "models", "release", "scenes", "feed", "pipeline", "footage", "effect", "files", "demo", "training"},
+    "torch": {
+        "dsp",
+        "models",
+        "release",
+        "scenes",
+        "feed",
+        "pipeline",
+        "footage",
+        "effect",
+        "files",
+        "tasks",
+        "doctor",
+        "demo",
+        "training",
+    },
+    "pebble": {"workers"},
+    "filelock": {"workplace"},
     "safetensors": {"models", "training"},
     "pedalboard": {"effect"},
     "lightning": {"training"},
@@ -137,7 +163,7 @@ def test_arrays_become_tensors_where_files_meet_the_pipeline_only() -> None:
     def makes_tensors(tree: ast.Module) -> bool:
         return any(isinstance(node, ast.Attribute) and node.attr == "from_numpy" for node in ast.walk(tree))
 
-    allowed = {"files", "footage", "release", "effect", "demo", "training"}
+    allowed = {"files", "footage", "release", "effect", "doctor", "demo", "training"}
     assert sorted({_layer(name) for name, tree in MODULES.items() if makes_tensors(tree)} - allowed) == []
 
 
