@@ -3,11 +3,13 @@
 ffmpeg program, encoders, muxers   PyAV   PyTorch, device against CPU   models   presets   folders   disk
 """
 
+import os
 import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from errno import ENOTDIR
 from pathlib import Path
 from typing import Literal
 
@@ -128,6 +130,8 @@ def _folders(output: Path) -> Iterator[Finding]:
     for name, folder in (("cache folder", home.parent), ("model folder", home)):
         nearest = _nearest(folder)
         try:
+            if any(path.is_file() for path in (folder, *folder.parents)):
+                raise NotADirectoryError(ENOTDIR, os.strerror(ENOTDIR))
             with tempfile.TemporaryFile(dir=nearest):
                 yield Finding(name, "ok", f"{folder}{'' if nearest == folder else ' (not there yet)'}, can be written")
         except OSError as exc:

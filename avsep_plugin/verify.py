@@ -124,13 +124,14 @@ def _compare(on: Path, off: Path, source: Path | None, track: int) -> Iterator[s
             if (readers[2].sample_rate_hz, readers[2].channels) != (first.sample_rate_hz, first.channels):
                 yield f"{on} has {_form(first)}; its source has {readers[2].sample_rate_hz} Hz, {readers[2].channels} channels."
                 return
-        yield from _null(readers, on, off, _tolerance(first))
+        yield from _null(readers, on, off, _step(first))
     finally:
         for reader in readers:
             reader.close()
 
 
-def _null(readers: list[AudioReader], on: Path, off: Path, tolerance: float) -> Iterator[str]:
+def _null(readers: list[AudioReader], on: Path, off: Path, step: float) -> Iterator[str]:
+    """The first and the second add up to the third, rounded and limited to steps of the written depth (0: float)."""
     place, worst, where = 0, 0.0, 0
     while True:
         blocks = [reader.read(_BLOCK_SAMPLES) for reader in readers]
@@ -142,12 +143,12 @@ def _null(readers: list[AudioReader], on: Path, off: Path, tolerance: float) -> 
         if not lengths[0]:
             break
         if len(blocks) == 3:
-            total = np.clip(blocks[2].astype(np.float64), -1, 1) if tolerance > _FLOAT_TOLERANCE else blocks[2].astype(np.float64)
+            total = np.clip(blocks[2].astype(np.float64), -1, 1 - step) if step else blocks[2].astype(np.float64)
             error = np.abs(blocks[0].astype(np.float64) + blocks[1] - total).max(axis=0)
             if error.max() > worst:
                 worst, where = float(error.max()), place + int(error.argmax())
         place += lengths[0]
-    if worst > tolerance:
+    if worst > (0.501 * step or _FLOAT_TOLERANCE):
         yield f"{on} and {off} do not add up to the source: they miss it by {worst:.2g} of full scale at sample {where}."
 
 
@@ -162,9 +163,9 @@ def _form(sound: AudioStream) -> str:
     return f"{sound.sample_rate_hz} Hz, {sound.channels} channels"
 
 
-def _tolerance(stem: AudioStream) -> float:
-    """One step of the written depth: half of it is rounding, and the last step below full scale cannot be written."""
-    return _FLOAT_TOLERANCE if stem.is_float or stem.bits_per_sample is None else 2.0 ** (1 - stem.bits_per_sample)
+def _step(stem: AudioStream) -> float:
+    """One step of the written depth, of full scale; 0 for float samples."""
+    return 0.0 if stem.is_float or stem.bits_per_sample is None else 2.0 ** (1 - stem.bits_per_sample)
 
 
 def _picture(folder: Path, known: Sidecar, skipped: list[str]) -> Iterator[str]:

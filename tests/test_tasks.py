@@ -1,6 +1,8 @@
 """The tasks that the command line hands to its workers, here in this process, with tiny models."""
 
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,7 +53,7 @@ def test_settings_are_obeyed(tmp_path: Path, make_clip: MakeClip, do: Do) -> Non
         assert container.streams.audio[0].format.name == "s32"
 
 
-def test_the_settings_of_the_command_line_are_known(tiny_models: dict[str, Path]) -> None:
+def test_the_settings_of_the_command_line_are_known() -> None:
     from avsep_plugin.cli.separate import _settings
 
     assert SeparateTask("mini", settings=_settings(Preset(highs="keep"))).options().highs == "keep"
@@ -75,6 +77,13 @@ def test_both_tasks_share_a_folder(tmp_path: Path, make_clip: MakeClip, do: Do) 
 def test_a_dry_run_writes_nothing(tmp_path: Path, make_clip: MakeClip, do: Do) -> None:
     assert do(make_clip(tmp_path / "talk.mov"), dry_run=True).status == "skipped"
     assert not (tmp_path / "out").exists()
+
+
+def test_whoever_hands_out_tasks_needs_no_pytorch() -> None:
+    made = "SeparateTask('mini', 'auto', {'highs': 'keep'}).identified(), LocalizeTask('mini').identified()"
+    imports = "import sys, avsep_plugin.workers, avsep_plugin.cli.main; from avsep_plugin.tasks import *"
+    line = f"{imports}; {made}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", line], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("task", [SeparateTask("mini", settings={"highs": "keep"}), LocalizeTask("mini")], ids=lambda task: task.name)
