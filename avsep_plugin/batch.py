@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self
+from typing import Literal
 
 from avsep_plugin import resume, sidecar, workplace
 from avsep_plugin.atomic import write_text
@@ -20,8 +20,23 @@ from avsep_plugin.discover import Findings, Job
 from avsep_plugin.errors import AvsepError, FolderBusyError, MediaError, ModelError, NoVideoError, OutputError
 from avsep_plugin.resume import Decision
 from avsep_plugin.sidecar import Sidecar
+from avsep_plugin.work import Progress, Result, Task
 
-__all__ = ["Engine", "Event", "Orders", "Result", "Row", "Task", "handle", "in_process", "report", "run", "settled", "write_text"]
+__all__ = [
+    "Engine",
+    "Event",
+    "Orders",
+    "Progress",
+    "Result",
+    "Row",
+    "Task",
+    "handle",
+    "in_process",
+    "report",
+    "run",
+    "settled",
+    "write_text",
+]
 
 Status = Literal["done", "skipped", "error"]
 
@@ -41,57 +56,6 @@ class Row:
     warnings: list[str] = field(default_factory=list)
     reason: str = ""
     """Why it was made."""
-
-
-class Result(Protocol):
-    """What the task gives back for one clip."""
-
-    @property
-    def outputs(self) -> Mapping[str, Path]:
-        """Written files by kind."""
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        """What the user should know about them."""
-
-
-Progress = Callable[[float], None]
-"""Takes the seconds of footage that are done."""
-
-
-class Task(Protocol):
-    """What is to be done with every clip: a small value that can be pickled and sent to a worker process (see tasks.py)."""
-
-    @property
-    def name(self) -> str:
-        """Of the task; its sidecars are called <name>.avsep.json."""
-
-    @property
-    def model(self) -> str:
-        """As the user knows it."""
-
-    @property
-    def model_sha256(self) -> str:
-        """Of the weights file; "" until `identified`."""
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """All options that change the result."""
-
-    def identified(self) -> Self:
-        """The same task with the checksum of its weights file. Raises ModelError where there is no such model."""
-
-    def prepare(self, threads: int) -> None:
-        """Make a worker process ready: load libraries, set how many threads they use."""
-
-    def expected(self, job: Job) -> Mapping[str, Path]:
-        """The outputs that a clip will have, by kind, inside its folder."""
-
-    def seconds(self, job: Job) -> float | None:
-        """Length of the clip; None where it is not known."""
-
-    def handle(self, job: Job, progress: Progress) -> Result:
-        """Do it: the outputs go into the job's folder. Raises AvsepError where the clip does not allow it."""
 
 
 @dataclass(frozen=True)

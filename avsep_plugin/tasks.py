@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from avsep_plugin import sidecar
-from avsep_plugin.batch import Progress
 from avsep_plugin.config import from_dict
 from avsep_plugin.discover import Job
 from avsep_plugin.errors import AvsepError
 from avsep_plugin.models import store
+from avsep_plugin.work import Progress
 
 if TYPE_CHECKING:
     from avsep_plugin.files import FileResult, SeparateFileOptions
@@ -36,25 +36,25 @@ class SeparateTask:
     name: ClassVar[str] = "separate"
 
     def identified(self) -> "SeparateTask":
-        """See `batch.Task`."""
+        """See `work.Task`."""
         return replace(self, model_sha256=_fingerprint(self.model, "separate"))
 
     def prepare(self, threads: int) -> None:
-        """See `batch.Task`."""
+        """See `work.Task`."""
         _prepare(threads)
 
     def expected(self, job: Job) -> dict[str, Path]:
-        """See `batch.Task`."""
+        """See `work.Task`."""
         from avsep_plugin.files import separation_outputs
 
         return separation_outputs(job.source, job.out_dir, self.options())
 
     def seconds(self, job: Job) -> float | None:
-        """See `batch.Task`."""
+        """See `work.Task`."""
         return _seconds(job.source)
 
     def handle(self, job: Job, progress: Progress) -> "FileResult":
-        """See `batch.Task`."""
+        """See `work.Task`."""
         from avsep_plugin.files import separate_file
 
         return separate_file(job.source, job.out_dir, _separator(self.model, self.device), self.options(), progress)
@@ -78,29 +78,29 @@ class LocalizeTask:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """See `batch.Task`."""
+        """See `work.Task`."""
         return {"track": self.track}
 
     def identified(self) -> "LocalizeTask":
-        """See `batch.Task`."""
+        """See `work.Task`."""
         return replace(self, model_sha256=_fingerprint(self.model, "align"))
 
     def prepare(self, threads: int) -> None:
-        """See `batch.Task`."""
+        """See `work.Task`."""
         _prepare(threads)
 
     def expected(self, job: Job) -> dict[str, Path]:
-        """See `batch.Task`."""
+        """See `work.Task`."""
         from avsep_plugin.files import localisation_outputs
 
         return localisation_outputs(job.out_dir)
 
     def seconds(self, job: Job) -> float | None:
-        """See `batch.Task`."""
+        """See `work.Task`."""
         return _seconds(job.source)
 
     def handle(self, job: Job, progress: Progress) -> "FileResult":
-        """See `batch.Task`."""
+        """See `work.Task`."""
         from avsep_plugin.files import localize_file
 
         return localize_file(job.source, job.out_dir, _aligner(self.model, self.device), track=self.track, progress=progress)

@@ -13,15 +13,12 @@ import logging
 import multiprocessing
 import os
 import signal
-import threading
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -29,16 +26,14 @@ from avsep_plugin import batch, workplace
 from avsep_plugin.batch import Event, Orders, Row, Tell
 from avsep_plugin.discover import Job
 from avsep_plugin.errors import FolderBusyError, WorkerError
+from avsep_plugin.work import Task
+from avsep_plugin.worker import NOT_BEGUN, Outcome, Seats, begin, do
 
 THREADS = min(4, os.cpu_count() or 1)
 """Threads of a worker, whatever the number of workers: with another number sums are rounded in another order."""
 _POLL_SECONDS = 0.2
 _TRIES = 2
 """How often a job may see the whole pool break, which is then perhaps not its fault."""
-_UNKNOWN, _NOT_BEGUN = -1.0, -2.0
-"""In place of the length of the footage."""
-Seats: TypeAlias = "ctypes.Array[ctypes.c_double]"
-"""Seconds that are done and seconds in all, for each worker."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class Workers:
     threads: int = THREADS
     timeout_seconds: float | None = None
 
-    def __call__(self, jobs: Sequence[Job], task: batch.Task, orders: Orders, tell: Tell) -> Generator[Row]:
+    def __call__(self, jobs: Sequence[Job], task: Task, orders: Orders, tell: Tell) -> Generator[Row]:
         """Bring all jobs through; see `batch.Engine`."""
         with contextlib.closing(_Shift(self, jobs, task, orders, tell).rows()) as rows:
             yield from rows
@@ -73,12 +68,12 @@ class _Turn:
 class _Shift:
     """The work on one batch."""
 
-    def __init__(self, crew: Workers, jobs: Sequence[Job], task: batch.Task, orders: Orders, tell: Tell) -> None:
+    def __init__(self, crew: Workers, jobs: Sequence[Job], task: Task, orders: Orders, tell: Tell) -> None:
         self._crew, self._task, self._orders, self._tell = crew, task, orders, tell
         self._waiting = deque(_Turn(job) for job in jobs)
         self._count = max(1, min(crew.jobs, len(jobs)))
         self._free = list(range(self._count))
-        self._running: dict[Future[_Outcome], _Turn] = {}
+        self._running: dict[Future[Outcome], _Turn] = {}
         self._context = multiprocessing.get_context("spawn")
         self._seats: Seats = self._context.RawArray(ctypes.c_double, 2 * self._count)
         self._pool = self._new_pool()
@@ -105,16 +100,16 @@ class _Shift:
                 yield row
                 continue
             turn.seat, turn.new_folders = self._free.pop(0), workplace.missing(turn.job.out_dir)
-            self._seats[2 * turn.seat : 2 * turn.seat + 2] = [0.0, _NOT_BEGUN]
+            self._seats[2 * turn.seat : 2 * turn.seat + 2] = [0.0, NOT_BEGUN]
             self._tell(Event("waiting" if turn.wait else "started", turn.job))
             try:
-                future = self._pool.schedule(_work, (turn.job, turn.seat, turn.wait), timeout=self._crew.timeout_seconds)
+                future = self._pool.schedule(do, (turn.job, turn.seat, turn.wait), timeout=self._crew.timeout_seconds)
             except RuntimeError:  # the pool broke a moment ago
                 yield from self._renew([turn])
                 return
             self._running[future] = turn
 
-    def _take_back(self, future: "Future[_Outcome]") -> Iterator[Row]:
+    def _take_back(self, future: "Future[Outcome]") -> Iterator[Row]:
         if future not in self._running:  # the pool broke, and all jobs were given back at once
             return
         failure = future.exception()
@@ -160,7 +155,7 @@ class _Shift:
             turn.tries += 1
             if turn.tries < _TRIES:
                 self._waiting.appendleft(turn)
-            elif self._seats[2 * turn.seat + 1] == _NOT_BEGUN:
+            elif self._seats[2 * turn.seat + 1] == NOT_BEGUN:
                 raise WorkerError("The worker processes end before they have begun; `avsep doctor` may say why.")
             else:
                 yield self._lost(turn, "the process that worked on it died.")
@@ -168,7 +163,7 @@ class _Shift:
     def _new_pool(self) -> ProcessPool:
         level = logging.getLogger("avsep_plugin").getEffectiveLevel()
         site = (self._task, self._orders, self._seats, self._crew.threads, level)
-        return ProcessPool(self._count, initializer=_begin, initargs=site, context=self._context)
+        return ProcessPool(self._count, initializer=begin, initargs=site, context=self._context)
 
     def _stop(self) -> None:
         self._pool.stop()  # type: ignore[no-untyped-call]
@@ -180,82 +175,3 @@ class _Shift:
             if seconds != turn.shown:
                 turn.shown = seconds
                 self._tell(Event("progress", turn.job, seconds, total if total >= 0 else None))
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    row: Row
-    log: list[logging.LogRecord]
-
-
-@dataclass(frozen=True)
-class _Site:
-    """What a worker process knows from its beginning."""
-
-    task: batch.Task
-    orders: Orders
-    seats: Seats
-
-
-_SITE: ContextVar[_Site] = ContextVar("_SITE")
-
-
-def _begin(task: batch.Task, orders: Orders, seats: Seats, threads: int, level: int) -> None:
-    """The beginning of a worker process."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    logging.getLogger("avsep_plugin").setLevel(level)
-    task.prepare(threads)
-    _SITE.set(_Site(task, orders, seats))
-
-
-def _end_with_parent() -> None:
-    """Stop working when the batch itself was killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
-        threading.Event().wait(5)
-        os._exit(1)
-
-
-class _Stopped(BaseException):
-    """SIGTERM while a clip was worked on."""
-
-
-def _work(job: Job, seat: int, wait: bool) -> _Outcome:
-    """One job in a worker process. SIGTERM unwinds it, so that drafts and ffmpeg go away, and ends the process."""
-    site, kept = _SITE.get(), _Keeper()
-
-    def progress(seconds: float) -> None:
-        site.seats[2 * seat] = seconds
-
-    def stop(*_: Any) -> None:
-        raise _Stopped
-
-    former = signal.signal(signal.SIGTERM, stop)
-    logger = logging.getLogger("avsep_plugin")
-    logger.addHandler(kept)
-    try:
-        total = site.task.seconds(job)
-        site.seats[2 * seat + 1] = _UNKNOWN if total is None else total
-        row = batch.handle(job, site.task, site.orders, progress, wait=wait)
-    except _Stopped:
-        os._exit(1)
-    finally:
-        signal.signal(signal.SIGTERM, former)
-        logger.removeHandler(kept)
-    return _Outcome(row, kept.records)
-
-
-class _Keeper(logging.Handler):
-    """Keeps log records until they are handed to the process that can show them; tracebacks become text on the way."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        record.msg, record.args = record.getMessage(), None
-        if record.exc_info:
-            record.exc_text, record.exc_info = logging.Formatter().formatException(record.exc_info), None
-        self.records.append(record)

@@ -12,7 +12,7 @@ FOLDERS = {"avsep_plugin": (), "cli": ("cli",), "presets": ("presets",), "traini
 
 VALUES = {"errors", "clip", "config", "atomic"}
 MACHINERY = {"dsp", "media", "models", "release", "scenes", "draw", "feed", "pipeline", "footage", "files", "effect"}
-BATCH = {"inputs", "naming", "discover", "sidecar", "resume", "workplace", "batch", "workers", "tasks"}
+BATCH = {"inputs", "naming", "discover", "sidecar", "resume", "workplace", "work", "batch", "worker", "workers", "tasks"}
 LIBRARY = VALUES | MACHINERY | BATCH | {"preset", "download", "demo", "verify", "doctor"}
 OURS = {
     "errors": set(),
@@ -38,9 +38,11 @@ OURS = {
     "sidecar": {"errors", "atomic", "config"},
     "resume": {"errors", "discover", "sidecar"},
     "workplace": {"errors", "sidecar"},
-    "batch": {"errors", "atomic", "discover", "sidecar", "resume", "workplace"},
-    "workers": {"errors", "discover", "workplace", "batch"},
-    "tasks": {"errors", "config", "discover", "sidecar", "batch", "media", "models", "files"},
+    "batch": {"errors", "atomic", "discover", "sidecar", "resume", "workplace", "work"},
+    "work": {"discover"},
+    "worker": {"discover", "work", "batch"},
+    "workers": {"errors", "discover", "workplace", "work", "batch", "worker"},
+    "tasks": {"errors", "config", "discover", "sidecar", "work", "media", "models", "files"},
     "verify": {"errors", "sidecar", "media"},
     "doctor": {"errors", "sidecar", "preset", "media", "models", "pipeline", "files"},
     "demo": VALUES | {"dsp", "media", "models", "scenes", "files"},

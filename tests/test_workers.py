@@ -35,15 +35,16 @@ def made(top: Path) -> list[str]:
 
 
 def test_what_kills_a_process_or_hangs_costs_one_file(tmp_path: Path) -> None:
-    found = findings(tmp_path, "a.mp4", "killed-b.mp4", "c.mp4", "crashing-d.mp4", "hanging-e.mp4", "f.mp4", "damaged-g.mp4")
+    found = findings(tmp_path, "a.mp4", "killed-b.mp4", "c.mp4", "crashing-d.mp4", "hanging-e.mp4", "f.mp4", "damaged-g.mp4", "stuck-h.mp4")
     done = rows(found, Workers(jobs=2, timeout_seconds=3.0))
     assert {name: row.status for name, row in done.items()} == {
         "a.mp4": "done", "killed-b.mp4": "error", "c.mp4": "done", "crashing-d.mp4": "error", "hanging-e.mp4": "error", "f.mp4": "done",
-        "damaged-g.mp4": "error",
+        "damaged-g.mp4": "error", "stuck-h.mp4": "error",
     }  # fmt: skip
     assert "SIGKILL; perhaps there was too little memory" in done["killed-b.mp4"].message
     assert "SIGSEGV" in done["crashing-d.mp4"].message
-    assert done["hanging-e.mp4"].message.endswith("given up: it took longer than 3 seconds.")
+    for name in ("hanging-e.mp4", "stuck-h.mp4"):
+        assert done[name].message == f"{tmp_path / 'in' / name}: given up: it took longer than 3 seconds."
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a", "c", "f"}
 
 
@@ -126,6 +127,19 @@ def test_ctrl_c_keeps_finished_work_and_is_130(tmp_path: Path) -> None:
     assert (batch.returncode, said.splitlines()[-1]) == (130, "error: stopped; what was finished stays.")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a"}
     assert '"status": "done"' in (tmp_path / "report.json").read_text()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups")
+def test_workers_do_not_outlive_a_batch_that_is_killed(tmp_path: Path) -> None:
+    clips(tmp_path / "in", "hanging-a.mp4")
+    batch = _start(tmp_path)
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not list(tmp_path.glob("out/hanging-a/.avsep-*")):
+        time.sleep(0.05)
+    batch.kill()
+    batch.communicate()  # the pipe ends when the last process of the group has closed it
+    assert time.monotonic() < until
+    assert not (tmp_path / "out").exists()
 
 
 def test_two_runs_on_one_folder_share_the_work(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from avsep_plugin.batch import Progress
 from avsep_plugin.discover import Job
 from avsep_plugin.errors import DamagedMediaError, ModelError, NoVideoError
+from avsep_plugin.work import Progress
 
 BLOCK = 1000
 SIZE = 5 * BLOCK
@@ -72,6 +72,9 @@ def _obey(source: Path) -> None:
     elif what == "crashing":
         os.kill(os.getpid(), signal.SIGSEGV)
     elif what == "hanging":
+        time.sleep(600)
+    elif what == "stuck":  # as in code that never comes back to Python: SIGTERM is of no use
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         time.sleep(600)
     elif what == "damaged":
         raise DamagedMediaError(f"{source} is damaged.")
