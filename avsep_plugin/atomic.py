@@ -55,3 +55,13 @@ def _rename(temporary: Path, path: Path) -> None:
         temporary.replace(path)
     except OSError as exc:
         raise OutputError(f"{path} cannot be written: {exc.strerror}.") from exc
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text file in one step: the file is the old one or the new one, never a part. Raises OutputError."""
+    try:
+        with atomic(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        reason = exc.strerror or getattr(exc.__cause__, "strerror", None) or exc
+        raise OutputError(f"{path}: this file cannot be written ({reason}).") from exc

@@ -41,9 +41,9 @@ def output_names(
     source: Path, deliver: Collection[Deliver], tracks: Sequence[int], is_numbered: bool, file_format: str, container: Container,
     confidence: str | None = None,
 ) -> dict[str, str]:  # fmt: skip
-    """File names by kind: on, off, confidence, video; with several tracks (numbered from 0) track1-on, track1-off, track2-on, ... and video.
+    """File names by kind: on, off, confidence, video; with several tracks track1-on, track1-off, track2-on, ... and video.
 
-    confidence: suffix of the table of windows, None where there is none.
+    tracks: numbered from 0. confidence: suffix of the table of windows, None where there is none.
     """
     names: dict[str, str] = {}
     for track in tracks:

@@ -12,6 +12,9 @@ AvsepError                      exit code 1, one line
 ├── ModelError                  unknown model, foreign or damaged weights file
 ├── DownloadError               a file cannot be fetched
 ├── ConfigError                 bad configuration or preset (also a ValueError)
+├── SidecarError                a sidecar of finished work is damaged or of another version (also a ValueError)
+├── FolderBusyError             another avsep works in that folder
+├── WorkerError                 worker processes cannot be started
 ├── DataError                   a training or evaluation set is unusable
 └── NothingToDoError            a folder with no media in it
 """
@@ -63,6 +66,18 @@ class DownloadError(AvsepError, OSError):
 
 class ConfigError(AvsepError, ValueError):
     """A configuration or preset is wrong."""
+
+
+class SidecarError(AvsepError, ValueError):
+    """The file that says what was made of a clip is damaged, or of a version that this program does not know."""
+
+
+class FolderBusyError(AvsepError):
+    """Another run of avsep is working in a clip's folder."""
+
+
+class WorkerError(AvsepError, RuntimeError):
+    """The processes that do the work cannot be started."""
 
 
 class DataError(AvsepError, ValueError):

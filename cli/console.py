@@ -50,6 +50,11 @@ class Talk:
         if self.verbosity >= 0:
             self.console.print(encodable(message), markup=False, soft_wrap=True)
 
+    def tell(self, message: str) -> None:
+        """One line about what is going on, for those who want to know (-v)."""
+        if self.verbosity >= 1:
+            self.say(message)
+
     def _line(self, kind: str, style: str, message: str) -> None:
         from rich.text import Text
 
@@ -64,7 +69,7 @@ class Talk:
 
     @contextmanager
     def bars(self, files: int) -> Iterator["Bars"]:
-        """Two bars for the time of the body: files, and seconds of the file that is being worked on."""
+        """Bars for the time of the body: one for the files, and one for the seconds of each file that is being worked on."""
         with self._progress() as progress:
             yield Bars(progress, files)
 
@@ -82,31 +87,31 @@ def encodable(text: str) -> str:
 
 
 class Bars:
-    """The two bars; `start` a file, tell `seconds`, `finish` it."""
+    """The bars; `start` a file, tell its `seconds`, `finish` it. Files go by a key, and are shown by name."""
 
     def __init__(self, progress: "Progress", files: int) -> None:
         self._progress = progress
         self._files: TaskID = progress.add_task("files", total=files, count=f"0/{files}")
-        self._clip: TaskID = progress.add_task("", total=None, visible=False, count="")
+        self._clips: dict[str, TaskID] = {}
         self._total_files = files
         self._done_files = 0
-        self._total_seconds: float | None = None
 
-    def start(self, name: str, seconds: float | None) -> None:
-        """Begin a file; its length may be unknown."""
-        self._total_seconds = seconds
-        self._progress.reset(self._clip, description=encodable(name), total=seconds, visible=True, count="")
+    def start(self, key: str, name: str) -> None:
+        """Begin a file."""
+        if key not in self._clips:
+            self._clips[key] = self._progress.add_task(encodable(name), total=None, count="")
 
-    def seconds(self, done: float) -> None:
-        """Seconds of the file that are done."""
-        total = f"/{self._total_seconds:.0f}" if self._total_seconds else ""
-        self._progress.update(self._clip, completed=done, count=f"{done:.0f}{total} s")
+    def seconds(self, key: str, done: float, total: float | None) -> None:
+        """Seconds of a file that are done, of how many there are, where that is known."""
+        of_all = f"/{total:.0f}" if total else ""
+        self._progress.update(self._clips[key], completed=done, total=total, count=f"{done:.0f}{of_all} s")
 
-    def finish(self) -> None:
+    def finish(self, key: str) -> None:
         """One more input is dealt with."""
         self._done_files += 1
         self._progress.update(self._files, completed=self._done_files, count=f"{self._done_files}/{self._total_files}")
-        self._progress.update(self._clip, visible=False)
+        if key in self._clips:
+            self._progress.remove_task(self._clips.pop(key))
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from avsep_plugin.errors import AvsepError
 
 from .console import Talk, log_to_stderr
 from .demo import demo
+from .doctor import doctor
 from .info import info
 from .localize import localize
 from .models import models
@@ -24,6 +25,7 @@ from .presets import presets
 from .render import render
 from .separate import separate
 from .training import evaluate, prepare, train
+from .verify import verify
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -43,7 +45,7 @@ def app() -> None:
     """
 
 
-for command in (separate, localize, info, demo, render, prepare, train, evaluate, models, presets):
+for command in (separate, localize, verify, info, demo, doctor, render, prepare, train, evaluate, models, presets):
     app.add_command(command)
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from avsep_plugin.batch import write_text
+from avsep_plugin.atomic import write_text
 
 from .console import Talk, set_log_level
 
@@ -64,10 +64,11 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 """A folder that is there."""
 
 
-def output_dir(metavar: str, text: str, default: Path | None = None) -> Callable[[Any], Any]:
+def output_dir(metavar: str, text: str, default: Path | None = None, **kind: Any) -> Callable[[Any], Any]:
     """The option -o; required where there is no default."""
     need: dict[str, Any] = {"required": True} if default is None else {"default": default, "show_default": True}
-    return click.option("-o", "--output-dir", type=click.Path(path_type=Path, file_okay=False), metavar=metavar, help=text, **need)
+    path = click.Path(path_type=Path, file_okay=False)
+    return click.option("-o", "--output-dir", type=path, metavar=metavar, help=text, **need, **kind)
 
 
 json_report = click.option(
@@ -85,14 +86,6 @@ def _spelled(_context: click.Context, _option: click.Parameter, name: str) -> st
 
 device = click.option(
     "-d", "--device", default="auto", callback=_spelled, metavar="auto|cpu|cuda[:N]|mps", show_default=True, help="Where the model runs."
-)  # fmt: skip
-
-
-clips_to_outputs = stacked(
-    click.argument("inputs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="IN..."),
-    output_dir("DIR", "Folder for the outputs; each clip gets a folder in it."),
-    click.option("--overwrite/--no-overwrite", default=False, show_default=True, help="Make outputs again that are there already."),
-    click.option("-n", "--dry-run", is_flag=True, help="Say what would be done; write nothing."),
 )  # fmt: skip
 
 

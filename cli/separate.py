@@ -1,33 +1,25 @@
 """`avsep separate`: clips -> stems and a video with the on-screen sound only."""
 
 import dataclasses
-import functools
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import click
 
-from avsep_plugin.batch import Result
 from avsep_plugin.config import from_dict
-from avsep_plugin.discover import Job
 from avsep_plugin.models import store
 from avsep_plugin.preset import BitDepth, FileFormat, Highs, Preset, Reconstruction, load
+from avsep_plugin.tasks import SeparateTask
 
-from . import options
-from .clips import Expected, Handle, Request, run_clips, tell_choice
+from . import batch_options, options
+from .clips import run_clips
 from .console import Talk
 from .control import chosen_amount, control, own_settings
 from .delivery import delivered, delivery
 
-if TYPE_CHECKING:
-    from avsep_plugin.files import SeparateFileOptions
-    from avsep_plugin.models.fused import Aligner
-    from avsep_plugin.models.separator import Separator
-
 
 @click.command()
-@options.clips_to_outputs
+@batch_options.clips_to_outputs
 @options.model("multisensory where it was imported, else mini")
 @click.option("--preset", "preset_name", metavar="NAME|PATH", help="Start from a preset (see `avsep presets list`); options win.")
 @click.option("--format", type=click.Choice(get_args(FileFormat)), help="File format of the stems.  [default: wav]")
@@ -50,10 +42,6 @@ if TYPE_CHECKING:
 @click.pass_obj
 def separate(
     talk: Talk,
-    inputs: tuple[Path, ...],
-    output_dir: Path,
-    overwrite: bool,
-    dry_run: bool,
     preset_name: str | None,
     device: str,
     json_path: Path | None,
@@ -72,21 +60,26 @@ def separate(
 ) -> None:
     """Separate what a picture shows from all the rest.
 
-    IN are files and folders. Each clip gets a folder DIR/<subfolders>/<clip stem> with on-screen.wav, off-screen.wav and the clip
-    itself with the on-screen sound, its picture untouched. The two stems add up to the source. What is there already is skipped.
-    WAV stems are Broadcast WAV: they say when they sound on the timecode of the clip.
+    IN are files, folders and patterns. Each clip gets a folder DIR/<subfolders>/<clip stem> with on-screen.wav, off-screen.wav and the
+    clip itself with the on-screen sound, its picture untouched. The two stems add up to the source. WAV stems are Broadcast WAV: they
+    say when they sound on the timecode of the clip.
+
+    What is finished already is skipped, as separate.avsep.json beside it says: made of this clip, by this model, with these options.
+    Otherwise it is made again. Files that avsep did not write, or that were changed since, are replaced with --overwrite only.
 
     \b
     Examples:
       avsep separate talk.mp4 -o stems
       avsep separate footage/ -o stems --preset interview --json report.json
       avsep separate footage/ -o stems --format flac --bit-depth 24 --overwrite
-      avsep separate talk.mov -o stems --deliver stems --deliver add-tracks
-      avsep separate talk.mov -o stems --start 01:00:10:00 --end 01:00:25:12 --handles 5
-      avsep separate card.mxf -o stems --audio-track all --deliver stems --pad-to-picture
       avsep separate footage/ -o stems --dry-run
       avsep separate two.mp4 -o stems --region left --attenuate 12
       avsep separate footage/ -o stems --abstain-below 0.3 --confidence csv
+      avsep separate talk.mov -o stems --deliver stems --deliver add-tracks
+      avsep separate talk.mov -o stems --start 01:00:10:00 --end 01:00:25:12 --handles 5
+      avsep separate card.mxf -o stems --audio-track all --deliver stems --pad-to-picture
+      avsep separate 'footage/**/*.mov' -o stems -j 4 --timeout 3600
+      avsep separate --input-list clips.txt -o stems --shard 2/4 --filename '{stem}.{ext}'
     """
     given = {
         "model": model, "format": format, "bit_depth": bit_depth, "highs": highs, "reconstruction": reconstruction,
@@ -95,44 +88,9 @@ def separate(
     base = load(preset_name) if preset_name else Preset()
     preset = from_dict(Preset, dataclasses.asdict(base) | {key: value for key, value in given.items() if value is not None})
     chosen = store.resolve(preset.model, "separate")
-    request = Request(inputs, output_dir, overwrite, dry_run, json_path)
-    judge = aligner or store.aligner_beside(chosen)
-    run_clips(talk, request, chosen, *_task(talk, preset, chosen, judge, device, own_settings(confidence, shots) | delivered()))
-
-
-def _task(talk: Talk, preset: Preset, chosen: str, judge: str, device: str, settings: dict[str, Any]) -> tuple[Expected, Handle]:
-    """What is expected of a clip and how it is made; PyTorch and the model are loaded for the first clip that needs them."""
-
-    @functools.cache
-    def model() -> "Separator":
-        from avsep_plugin.models import zoo
-
-        tell_choice(talk, preset.model, chosen)
-        return zoo.load_separator(chosen, device)
-
-    @functools.cache
-    def aligner() -> "Aligner":
-        from avsep_plugin.models import zoo
-
-        return zoo.load_aligner(judge, device)
-
-    @functools.cache
-    def how() -> "SeparateFileOptions":
-        from avsep_plugin.files import SeparateFileOptions
-
-        return from_dict(SeparateFileOptions, _settings(preset) | settings)
-
-    def expected(job: Job) -> Mapping[str, Path]:
-        from avsep_plugin.files import separation_outputs
-
-        return separation_outputs(job.source, job.out_dir, how())
-
-    def handle(job: Job, progress: Callable[[float], None]) -> Result:
-        from avsep_plugin.files import separate_file
-
-        return separate_file(job.source, job.out_dir, model(), how(), progress, aligner() if how().needs_aligner else None)
-
-    return expected, handle
+    settings = _settings(preset) | own_settings(confidence, shots) | delivered()
+    task = SeparateTask(chosen, device, settings, aligner or store.aligner_beside(chosen))
+    run_clips(talk, batch_options.requested(), task, preset.model, json_path)
 
 
 def _settings(preset: Preset) -> dict[str, Any]:

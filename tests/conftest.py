@@ -87,7 +87,7 @@ def _masked(data: bytes) -> int:
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_clip() -> MakeClip:
     """make_clip(path, seconds=1.0, picture=True, sound=True): 25 pictures/s of 64x48 with a moving bar, 16 kHz stereo PCM or AAC."""
 

@@ -1,11 +1,15 @@
 """Which files are clips and where their outputs go. The files here are empty: discovery looks at names only."""
 
 import os
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from avsep_plugin.discover import Findings, find
+from avsep_plugin.discover import Findings, find, shard
+from avsep_plugin.errors import ConfigError
+from avsep_plugin.naming import Template
 
 
 def _touch(top: Path, *names: str) -> None:
@@ -141,3 +145,60 @@ def test_a_folder_without_media_is_a_problem(clips: Path, out: Path) -> None:
 def test_a_pipe_is_not_opened(clips: Path, out: Path) -> None:
     os.mkfifo(clips / "pipe.mp4")
     assert "neither a file nor a folder" in find([clips / "pipe.mp4"], out).problems[0].message
+
+
+def test_camera_cards_and_mac_drives_do_not_fail_a_walk(clips: Path, out: Path) -> None:
+    _touch(clips, "DCIM/100/C0001.MP4", "DCIM/100/._C0001.MP4", "DCIM/100/C0001.THM", "DCIM/100/C0001M01.XML", "DCIM/100/DSC1.JPG")
+    _touch(clips, "PRIVATE/AVCHD/BDMV/STREAM/00000.MTS", "PRIVATE/AVCHD/BDMV/CLIPINF/00000.CPI", "PRIVATE/AVCHD/BDMV/INDEX.BDM")
+    _touch(clips, "XDROOT/Clip/C0002.MXF", "XDROOT/Clip/C0002M01.XML", "XDROOT/MEDIAPRO.XML", "XDROOT/General/Sony/a.BIM")
+    _touch(clips, ".DS_Store", ".Trashes/old.mp4", "$RECYCLE.BIN/gone.mp4", "System Volume Information/index.mp4", "DCIM/100/timer.gif")
+    findings = find([clips], out)
+    assert sorted(job.source.name for job in findings.jobs) == ["00000.MTS", "C0001.MP4", "C0002.MXF"]
+    assert (findings.problems, findings.ignored) == ([], 9)
+
+
+def test_a_name_of_dots_does_not_lead_out_of_the_output_folder(clips: Path, out: Path) -> None:
+    _touch(clips, "...mp4", "..mp4")
+    assert {job.out_dir for job in find([clips / "...mp4", clips / "..mp4"], out).jobs} == {out / "...mp4", out / "..mp4"}
+
+
+def test_stems_that_differ_in_how_accents_are_written_collide(clips: Path, out: Path) -> None:
+    _touch(clips, unicodedata.normalize("NFC", "café.mp4"), unicodedata.normalize("NFD", "café.mov"))
+    assert {job.out_dir.suffix for job in find([clips], out).jobs} == {".mp4", ".mov"}
+
+
+def _by(text: str) -> Callable[[Path], Path]:
+    return lambda source: Template(text).folder(source, "multisensory/full", "0")
+
+
+def test_a_template_names_the_folders_and_keeps_the_tree(clips: Path, out: Path) -> None:
+    _touch(clips, "day1/a.mp4", "day1/a.mov")
+    jobs = find([clips], out, _by("{model}/{stem}_{ext}_{track}")).jobs
+    assert [job.out_dir.relative_to(out).as_posix() for job in jobs] == [
+        "day1/multisensory_full/a_mov_0", "day1/multisensory_full/a_mp4_0",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [("a.mp4", "a.mov"), ("a.mp4", "A.mov")])
+def test_names_by_a_template_that_collide_are_refused(names: tuple[str, str], clips: Path, out: Path) -> None:
+    _touch(clips, *names)
+    with pytest.raises(ConfigError, match="would both get the folder"):
+        find([clips], out, _by("{stem}"))
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+def test_shards_add_up_to_the_whole(count: int, clips: Path, out: Path) -> None:
+    _touch(clips, *(f"day{i % 3}/clip{i}.mp4" for i in range(40)))
+    whole = find([clips, clips / "missing.mp4"], out)
+    parts = [shard(whole, number + 1, count) for number in range(count)]
+    assert sorted((job for part in parts for job in part.jobs), key=lambda job: job.source) == sorted(
+        whole.jobs, key=lambda job: job.source
+    )
+    assert [problem for part in parts for problem in part.problems] == whole.problems
+
+
+def test_a_shard_does_not_depend_on_order_or_place(clips: Path, tmp_path: Path, out: Path) -> None:
+    _touch(clips, *(f"day{i % 3}/clip{i}.mp4" for i in range(40)))
+    before = {job.source.name for job in shard(find([clips], out), 2, 3).jobs}
+    moved = clips.rename(tmp_path / "elsewhere")
+    assert {job.source.name for job in shard(find([moved], out), 2, 3).jobs} == before

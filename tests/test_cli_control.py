@@ -4,36 +4,26 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from avsep_plugin import files
 from avsep_plugin.cli.main import run
-from avsep_plugin.files import FileResult, SeparateFileOptions
+from avsep_plugin.files import SeparateFileOptions
 from avsep_plugin.models import store
+from avsep_plugin.tasks import SeparateTask
 
 MakeClip = Callable[..., Path]
 
 
 @pytest.fixture
-def given(
-    tmp_path: Path, make_clip: MakeClip, tiny_models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., SeparateFileOptions]:
-    """given("--amount", "0.5") -> the options with which a clip is separated; nothing is separated."""
-    clip = make_clip(tmp_path / "talk.mov")
+def given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., SeparateFileOptions]:
+    """given("--amount", "0.5") -> the options with which clips would be separated; nothing is separated."""
 
     def call(*args: str) -> SeparateFileOptions:
-        taken: list[SeparateFileOptions] = []
-
-        def separate_file(source: Path, out_dir: Path, _: Any, options: SeparateFileOptions, *__: Any) -> FileResult:
-            taken.append(options)
-            return FileResult(files.separation_outputs(source, out_dir, options))
-
-        monkeypatch.setattr(files, "separate_file", separate_file)
-        line = ["separate", str(clip), "-o", str(tmp_path / "out"), "-m", str(tiny_models["separate"]), "-d", "cpu"]
-        assert run([*line, "--aligner", str(tiny_models["align"]), *args]) == 0
-        return taken[0]
+        taken: list[SeparateTask] = []
+        monkeypatch.setattr("avsep_plugin.cli.separate.run_clips", lambda _talk, _request, task, *_: taken.append(task))
+        assert run(["separate", str(tmp_path / "talk.mov"), "-o", str(tmp_path / "out"), *args]) == 0
+        return taken[0].options()
 
     return call
 

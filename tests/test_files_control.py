@@ -62,7 +62,7 @@ class Believer(nn.Module):
 def separate(clip: Path, out: Path, **options: Any) -> dict[str, Path]:
     model, aligner = Looker(), Believer()
     fakes: Any = model, aligner
-    return separate_file(clip, out, fakes[0], SeparateFileOptions(write_video=False, **options), aligner=fakes[1]).outputs
+    return separate_file(clip, out, fakes[0], SeparateFileOptions(deliver=("stems",), **options), aligner=fakes[1]).outputs
 
 
 def write_clip(path: Path, pictures: Sequence[UInt8], sound: Float32) -> Path:
@@ -141,7 +141,7 @@ def dark_then_bright(tmp_path: Path) -> Path:
 def test_a_shot_without_evidence_is_left_as_it_is(dark_then_bright: Path, tmp_path: Path) -> None:
     model: Any = Looker()
     aligner: Any = Believer()
-    options = SeparateFileOptions(write_video=False, abstain_below=0.3)
+    options = SeparateFileOptions(deliver=("stems",), abstain_below=0.3)
     result = separate_file(dark_then_bright, tmp_path / "out", model, options, aligner=aligner)
     source, off, on = (samples(path) for path in (dark_then_bright, result.outputs["off"], result.outputs["on"]))
     cut, fade = 30 * RATE // 25, STFT.frame_samples * 2

@@ -30,7 +30,8 @@ MACHINERY = {
     "files",
     "effect",
 }
-LIBRARY = VALUES | MACHINERY | {"preset", "discover", "download", "batch", "demo"}
+BATCH = {"inputs", "naming", "discover", "sidecar", "resume", "workplace", "work", "batch", "worker", "workers", "tasks"}
+LIBRARY = VALUES | MACHINERY | BATCH | {"preset", "download", "demo", "verify", "doctor"}
 OURS = {
     "errors": set(),
     "atomic": {"errors"},
@@ -56,7 +57,18 @@ OURS = {
     "options": VALUES | {"preset", "dsp", "media", "pipeline", "part", "deliver", "confidence"},
     "tracks": VALUES | {"dsp", "media", "models", "pipeline", "footage", "confidence", "survey", "part", "deliver", "options"},
     "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage", "deliver", "options", "tracks"},
-    "batch": {"errors", "atomic", "discover", "files"},
+    "inputs": {"errors"},
+    "naming": {"errors"},
+    "sidecar": {"errors", "atomic", "config"},
+    "resume": {"errors", "discover", "sidecar"},
+    "workplace": {"errors", "sidecar"},
+    "batch": {"errors", "atomic", "discover", "sidecar", "resume", "workplace", "work"},
+    "work": {"discover"},
+    "worker": {"discover", "work", "batch"},
+    "workers": {"errors", "discover", "workplace", "work", "batch", "worker"},
+    "tasks": {"errors", "config", "discover", "sidecar", "work", "media", "models", "files"},
+    "verify": {"errors", "sidecar", "media"},
+    "doctor": {"errors", "sidecar", "preset", "media", "models", "pipeline", "files"},
     "demo": VALUES | {"dsp", "media", "models", "scenes", "files"},
     "cli": LIBRARY,
     "training": LIBRARY,
@@ -84,9 +96,13 @@ ONLY_IN = {
         "tracks",
         "effect",
         "files",
+        "tasks",
+        "doctor",
         "demo",
         "training",
     },
+    "pebble": {"workers"},
+    "filelock": {"workplace"},
     "safetensors": {"models", "training"},
     "pedalboard": {"effect"},
     "lightning": {"training"},
@@ -176,7 +192,7 @@ def test_arrays_become_tensors_where_files_meet_the_pipeline_only() -> None:
     def makes_tensors(tree: ast.Module) -> bool:
         return any(isinstance(node, ast.Attribute) and node.attr == "from_numpy" for node in ast.walk(tree))
 
-    allowed = {"files", "footage", "release", "effect", "demo", "training"}
+    allowed = {"files", "footage", "release", "effect", "doctor", "demo", "training"}
     assert sorted({_layer(name) for name, tree in MODULES.items() if makes_tensors(tree)} - allowed) == []
 
 

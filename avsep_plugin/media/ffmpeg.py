@@ -4,9 +4,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import av
 import ffmpeg
 import imageio_ffmpeg
 
@@ -76,3 +78,39 @@ def _spread(arguments: Sequence[str]) -> Iterator[str]:
         yield first
         for value in others:
             yield from (arguments[place - 1], value)
+
+
+@dataclass(frozen=True)
+class Program:
+    """An ffmpeg program: where it is, its version, and the names of its encoders and muxers."""
+
+    path: str
+    version: str
+    encoders: frozenset[str]
+    muxers: frozenset[str]
+
+
+def describe_ffmpeg() -> Program:
+    """What the ffmpeg program can do. Raises OutputError where there is none, or where it does not run."""
+    path = find_ffmpeg()
+    version = _ask(path, "-version").split()
+    return Program(path, " ".join(version[1:3]), _names(_ask(path, "-encoders")), _names(_ask(path, "-muxers")))
+
+
+def _ask(program: str, question: str) -> str:
+    try:
+        answer = subprocess.run([program, "-hide_banner", question], stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError) as exc:
+        raise OutputError(f"The ffmpeg program {program} does not run: {exc}.") from exc
+    return answer.stdout.decode(errors="replace")
+
+
+def _names(table: str) -> frozenset[str]:
+    """Second column of ffmpeg's tables; a muxer may have several names."""
+    columns = (line.split() for line in table.splitlines())
+    return frozenset(name for column in columns if len(column) > 1 for name in column[1].split(","))
+
+
+def describe_pyav() -> tuple[str, str, frozenset[str]]:
+    """PyAV's version, that of the FFmpeg in it, and the names of its codecs."""
+    return av.__version__, str(av.ffmpeg_version_info), frozenset(av.codecs_available)

@@ -24,6 +24,13 @@ RELEASED = "multisensory"
 """Short for the authors' model of a task."""
 _OF_TASK: dict[Task, str] = {"separate": f"{RELEASED}/full", "align": f"{RELEASED}/cam"}
 
+_WEIGHTS = Path(__file__).parent / "weights"
+BUNDLED_FILES: dict[str, dict[Task, Path]] = {
+    BUNDLED: {"separate": _WEIGHTS / "mini-separate.safetensors", "align": _WEIGHTS / "mini-align.safetensors"},
+    "mini-audio": {"separate": _WEIGHTS / "mini-audio.safetensors"},
+}
+"""Weights files of the models that come with the package."""
+
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
@@ -68,3 +75,14 @@ def aligner_beside(separator: str) -> str:
     if (Path(separator) / "align.safetensors").is_file():
         return separator
     return BUNDLED if separator == BUNDLED else resolve(AUTO, "align")
+
+
+def weights(name_or_path: str, task: Task) -> Path | None:
+    """The weights file that a model for a task means, without looking into it; None where there is none (`zoo.find` says why)."""
+    name = resolve(name_or_path, task)
+    if name in BUNDLED_FILES:
+        return BUNDLED_FILES[name].get(task)
+    if _NAME.fullmatch(name) and path_of(name).is_file():
+        return path_of(name)
+    path = Path(name)
+    return next((file for file in (path / f"{task}.safetensors", path / "model.safetensors", path) if file.is_file()), None)

@@ -12,8 +12,6 @@ from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
 from avsep_plugin.models.store import Task
 
-_WEIGHTS = Path(__file__).parent / "weights"
-
 
 @dataclass(frozen=True)
 class ModelCard:
@@ -31,13 +29,13 @@ _MINI = ModelCard(
     "mini",
     "Small talking-head model that comes with the package; 16 kHz, 25 pictures a second, head and shoulders facing the camera.",
     "Apache-2.0 (weights; see docs/models/mini.md for the terms of what it learnt from)",
-    {"separate": _WEIGHTS / "mini-separate.safetensors", "align": _WEIGHTS / "mini-align.safetensors"},
+    store.BUNDLED_FILES["mini"],
 )
 _MINI_AUDIO = ModelCard(
     "mini-audio",
     "Audio-only twin of mini, trained to tell two sounds apart without knowing which is on screen; a baseline for evaluation.",
     _MINI.licence,
-    {"separate": _WEIGHTS / "mini-audio.safetensors"},
+    store.BUNDLED_FILES["mini-audio"],
 )
 
 

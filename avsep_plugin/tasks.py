@@ -1,0 +1,158 @@
+"""What a batch does with every clip, as values that can be sent to a worker process: the model by name, the options as plain values.
+
+PyTorch is loaded where the work is done, not where the task is made.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from avsep_plugin import sidecar
+from avsep_plugin.config import from_dict
+from avsep_plugin.discover import Job
+from avsep_plugin.errors import AvsepError
+from avsep_plugin.models import store
+from avsep_plugin.work import Progress
+
+if TYPE_CHECKING:
+    from avsep_plugin.files import FileResult, SeparateFileOptions
+    from avsep_plugin.models.fused import Aligner
+    from avsep_plugin.models.separator import Separator
+
+
+@dataclass(frozen=True)
+class SeparateTask:
+    """Separate clips: `files.separate_file`.
+
+    model: a name or the path of a weights file. settings: fields of `files.SeparateFileOptions`; the others keep their defaults.
+    aligner: the model that judges whether sound and picture belong together, where the settings need one.
+    """
+
+    model: str
+    device: str = "auto"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    aligner: str = store.BUNDLED
+    model_sha256: str = ""
+    name: ClassVar[str] = "separate"
+
+    def identified(self) -> "SeparateTask":
+        """See `work.Task`. Where an aligner is needed its checksum follows the separator's: another one may leave other shots alone."""
+        used = [_fingerprint(self.model, "separate")]
+        if self.settings.get("abstain_below") or self.settings.get("confidence"):
+            used.append(_fingerprint(self.aligner, "align"))
+        return replace(self, model_sha256="+".join(used))
+
+    def prepare(self, threads: int) -> None:
+        """See `work.Task`."""
+        _prepare(threads)
+
+    def expected(self, job: Job) -> dict[str, Path]:
+        """See `work.Task`."""
+        from avsep_plugin.files import separation_outputs
+
+        return separation_outputs(job.source, job.out_dir, self.options())
+
+    def seconds(self, job: Job) -> float | None:
+        """See `work.Task`."""
+        return _seconds(job.source)
+
+    def handle(self, job: Job, progress: Progress) -> "FileResult":
+        """See `work.Task`."""
+        from avsep_plugin.files import separate_file
+
+        options = self.options()
+        judge = _aligner(self.aligner, self.device) if options.needs_aligner else None
+        return separate_file(job.source, job.out_dir, _separator(self.model, self.device), options, progress, judge)
+
+    def options(self) -> "SeparateFileOptions":
+        """The settings as the library takes them. Raises ConfigError for an unknown one, or a value of the wrong kind."""
+        from avsep_plugin.files import SeparateFileOptions
+
+        return from_dict(SeparateFileOptions, dict(self.settings))
+
+
+@dataclass(frozen=True)
+class LocalizeTask:
+    """Find where in the picture the sound comes from: `files.localize_file`. model: a name or the path of a weights file."""
+
+    model: str
+    device: str = "auto"
+    track: int = 0
+    model_sha256: str = ""
+    name: ClassVar[str] = "localize"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """See `work.Task`."""
+        return {"track": self.track}
+
+    def identified(self) -> "LocalizeTask":
+        """See `work.Task`."""
+        return replace(self, model_sha256=_fingerprint(self.model, "align"))
+
+    def prepare(self, threads: int) -> None:
+        """See `work.Task`."""
+        _prepare(threads)
+
+    def expected(self, job: Job) -> dict[str, Path]:
+        """See `work.Task`."""
+        from avsep_plugin.files import localisation_outputs
+
+        return localisation_outputs(job.out_dir)
+
+    def seconds(self, job: Job) -> float | None:
+        """See `work.Task`."""
+        return _seconds(job.source)
+
+    def handle(self, job: Job, progress: Progress) -> "FileResult":
+        """See `work.Task`."""
+        from avsep_plugin.files import localize_file
+
+        return localize_file(job.source, job.out_dir, _aligner(self.model, self.device), track=self.track, progress=progress)
+
+
+def _fingerprint(model: str, task: store.Task) -> str:
+    """Checksum of the weights file that is meant. Raises ModelError where there is none."""
+    path = store.weights(model, task)
+    if path is None:
+        from avsep_plugin.models import zoo
+
+        path = zoo.find(model, task)
+    return sidecar.sha256_of(path)
+
+
+def _prepare(threads: int) -> None:
+    import torch
+
+    import avsep_plugin.files  # noqa: F401  so that loading it counts for no clip's time
+
+    torch.set_num_threads(threads)
+
+
+def _seconds(source: Path) -> float | None:
+    """Seconds of footage; a clip that cannot be read says so when it is handled."""
+    from avsep_plugin.media.probe import probe
+
+    try:
+        seconds = probe(source).duration_seconds
+    except AvsepError:
+        return None
+    return float(seconds) if seconds is not None else None
+
+
+@functools.cache
+def _separator(model: str, device: str) -> "Separator":
+    """Loaded once in a process."""
+    from avsep_plugin.models import zoo
+
+    return zoo.load_separator(model, device)
+
+
+@functools.cache
+def _aligner(model: str, device: str) -> "Aligner":
+    """Loaded once in a process."""
+    from avsep_plugin.models import zoo
+
+    return zoo.load_aligner(model, device)
