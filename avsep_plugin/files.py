@@ -85,7 +85,7 @@ def separate_file(
     clock = ClipClock.of(info, options.pad_to_picture)
     with _published(source, outputs) as drafts:
         made = [
-            separate_track(info, clock, track, drafts, model, options, _share(progress, place, len(tracks)))
+            separate_track(info, clock, track, drafts, model, options, _share(progress, info, place, len(tracks)))
             for place, track in enumerate(tracks)
         ]
         warnings = list(dict.fromkeys(note for one in made for note in one.notes))
@@ -181,11 +181,12 @@ def _save(path: Path, found: Localisation) -> None:
     )
 
 
-def _share(progress: Progress | None, done: int, tracks: int) -> Progress | None:
+def _share(progress: Progress | None, info: MediaInfo, done: int, tracks: int) -> Progress | None:
     """Progress of one of several tracks, each of which does its share of every second; `done`: tracks before it."""
     if progress is None or tracks == 1:
         return progress
-    return lambda seconds: progress(seconds * (done + 1) / tracks)
+    length = float(info.duration_seconds or 0)
+    return lambda seconds: progress((done * length + min(seconds, length)) / tracks)
 
 
 def _halves(progress: Progress | None, before: float) -> Progress:
