@@ -230,7 +230,7 @@ def test_the_way_out_into_another_container(tmp_path: Path, kind: Kind, containe
     assert packets(output, 0) == packets(source, 0)
     assert probe(output).timecode == "01:00:00;02"
     assert metadata(output)[1][1]["title" if container == "mkv" else "name"] == "Boom"
-    rewritten = "Stream 3 (subtitle) was rewritten as"
+    rewritten = "Stream 3 (subtitle) was rewritten from"
     assert [warning for warning in warnings if not warning.startswith(rewritten)] == (
         [] if container == "mkv" else ["Stream 2 (flac) was encoded again: the container does not take it as it is."]
     )
