@@ -26,11 +26,11 @@ class Survey:
 
     def notes(self, abstain_below: float) -> list[str]:
         """What the user has to be told: where the clip was left as it is."""
-        left, shots = len(self.shots.untouched), len(self.shots.cuts_seconds) + 1
-        why = f"nothing in {'it' if left == 1 else 'them'} reaches the probability {abstain_below:g} that sound and picture belong together"
+        heard, left = {window.shot for window in self.windows}, {window.shot for window in self.windows if window.abstained}
         if not left:
             return []
-        return [f"The clip is left untouched: {why}." if shots == 1 else f"{left} of {shots} shots left untouched: {why}."]
+        where = "The clip is" if len(heard) == 1 else f"{len(left)} of {len(heard)} shots are"
+        return [f"{where} left untouched: nothing there reaches the probability {abstain_below:g} that sound and picture belong together."]
 
 
 class Passes:
@@ -64,16 +64,17 @@ def survey(
     abstain_below: float,
     passes: Passes,
     start_seconds: Fraction | None = None,
+    end_seconds: Fraction | None = None,
     blocks: Callable[[Footage], Iterable[Tensor]] = Footage.blocks,
 ) -> Survey:
     """Look through a clip: for its cuts, if `shots`, and with the aligner, if there is one. Each is a pass of its own.
 
-    footage: the open clip; it is not read, the same file is opened again. start_seconds, blocks: where on the file's clock the sound
-    begins that is separated, and how it is read from a fresh Footage; by default all of it. Memory grows with the number of cuts and
-    windows only.
+    footage: the open clip; it is not read, the same file is opened again. start_seconds, end_seconds, blocks: where on the file's clock
+    the sound begins and ends that is separated, and how it is read from a fresh Footage; by default all of it. Memory grows with the
+    number of cuts and windows only.
     """
     start_seconds = footage.start_seconds if start_seconds is None else start_seconds
-    found = Shots(_cuts(footage, start_seconds, passes.begin())) if shots else ONE_SHOT
+    found = Shots(_cuts(footage, start_seconds, end_seconds, passes.begin())) if shots else ONE_SHOT
     if aligner is None:
         return Survey(found)
     with footage.again(aligner.config.picture) as again:
@@ -84,6 +85,6 @@ def survey(
     return Survey(replace(found, untouched=left_alone), rows(windows, calibration, left_alone, start_seconds))
 
 
-def _cuts(footage: Footage, start_seconds: Fraction, progress: Progress) -> tuple[Fraction, ...]:
-    cuts = find_cuts(footage.path, footage.region, progress=lambda time: progress(float(time - start_seconds)))
+def _cuts(footage: Footage, start_seconds: Fraction, end_seconds: Fraction | None, progress: Progress) -> tuple[Fraction, ...]:
+    cuts = find_cuts(footage.path, footage.region, end_seconds, progress=lambda time: progress(float(time - start_seconds)))
     return cuts.merged(start_seconds)

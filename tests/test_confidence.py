@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from avsep_plugin.confidence import Confidence, Evidence, as_text, evidence, rows, untouched
 from avsep_plugin.config import CalibrationConfig, ModelConfig, PictureConfig, StftConfig, WindowConfig
-from avsep_plugin.dsp.shots import Shots
+from avsep_plugin.dsp.shots import ONE_SHOT
 from avsep_plugin.models.fused import Alignment
 from avsep_plugin.survey import Passes, Survey
 
@@ -96,15 +96,16 @@ def test_the_table_and_the_list_say_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shots", "said"),
+    ("abstained", "said"),
     [
-        (Shots(), []),
-        (Shots((Fraction(1),), frozenset({1})), ["1 of 2 shots left untouched: nothing in it reaches the probability 0.4"]),
-        (Shots((), frozenset({0})), ["The clip is left untouched: nothing in it reaches the probability 0.4"]),
+        ({0: False, 1: False}, []),
+        ({0: False, 1: True}, ["1 of 2 shots are left untouched: nothing there reaches the probability 0.4"]),
+        ({0: True}, ["The clip is left untouched: nothing there reaches the probability 0.4"]),
     ],
 )
-def test_what_is_left_alone_is_said(shots: Shots, said: list[str]) -> None:
-    notes = Survey(shots).notes(0.4)
+def test_what_is_left_alone_is_said(abstained: dict[int, bool], said: list[str]) -> None:
+    windows = [Confidence(0.0, 1.0, shot, 0.0, 0.5, left) for shot, left in abstained.items() for _ in range(2)]
+    notes = Survey(ONE_SHOT, windows).notes(0.4)
     assert [note[: len(text)] for note, text in zip(notes, said, strict=True)] == said
 
 

@@ -148,7 +148,7 @@ def test_a_shot_without_evidence_is_left_as_it_is(dark_then_bright: Path, tmp_pa
     assert not off[:, : cut - fade].any()
     assert np.abs(off[:, cut + fade :]).max() > 0.01
     assert np.array_equal(on + off, source)
-    assert [note for note in result.warnings if note.startswith("1 of 2 shots left untouched")]
+    assert [note for note in result.warnings if note.startswith("1 of 2 shots are left untouched")]
 
 
 def test_nothing_is_left_alone_unless_it_is_asked_for(dark_then_bright: Path, tmp_path: Path) -> None:

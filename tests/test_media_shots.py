@@ -88,6 +88,13 @@ def test_only_cuts_in_the_region_count(tmp_path: Path) -> None:
     assert len(find_cuts(path, Region.parse("right")).times) == 1
 
 
+def test_nothing_is_read_after_the_end_that_is_asked_for(tmp_path: Path) -> None:
+    seen: list[Fraction] = []
+    found = find_cuts(write(tmp_path / "a.mkv", shots([10, 10, 10]), even(30)), end_seconds=Fraction(15, 25), progress=seen.append)
+    assert (len(found.times), len(seen)) == (1, 15)
+    assert float(found.end) == pytest.approx(15 / 25, abs=0.001)
+
+
 def test_progress_follows_the_files_clock(tmp_path: Path) -> None:
     seen: list[Fraction] = []
     find_cuts(write(tmp_path / "a.mkv", shots([10]), even(10)), progress=seen.append)

@@ -56,18 +56,24 @@ class Cuts:
 
 
 def find_cuts(
-    path: Path | str, region: Region | None = None, threshold: float = THRESHOLD, progress: Callable[[Fraction], None] | None = None
+    path: Path | str,
+    region: Region | None = None,
+    end_seconds: Fraction | None = None,
+    threshold: float = THRESHOLD,
+    progress: Callable[[Fraction], None] | None = None,
 ) -> Cuts:
-    """The cuts of a clip, seen in the region only.
+    """The cuts of a clip, seen in the region only, up to a time on the file's clock (None: to its end).
 
-    progress: takes the time of each picture on the file's clock. Raises what opening and reading a picture raises (media.picture).
+    progress: takes the time of each picture on that clock. Raises what opening and reading a picture raises (media.picture).
     """
+    times = []
     with _CutFinder(path, region) as finder:
-        times = []
         for time, begins in finder.marked(threshold):
             times += [time] if begins else []
             if progress is not None:
                 progress(time)
+            if end_seconds is not None and finder.end_seconds >= end_seconds:
+                break
         return Cuts(tuple(times), finder.end_seconds)
 
 
@@ -75,6 +81,7 @@ class _CutFinder(Pictures):
     """The pictures of a file, each with whether a shot begins with it."""
 
     end_seconds = Fraction(0)
+    """When the last picture so far ends."""
 
     def marked(self, threshold: float) -> Iterator[tuple[Fraction, bool]]:
         """(time, a shot begins here) of every picture."""
@@ -83,8 +90,8 @@ class _CutFinder(Pictures):
             small = self._scaler.reformat(self._shown(frame).frame, _WIDTH, _HEIGHT, "gray", interpolation="AREA", threads=1)
             small.pts, small.time_base = number, Fraction(1, 25)
             graph.push(small)
-            yield time, _comes_out(graph)
             self.end_seconds = time + self._step_seconds
+            yield time, _comes_out(graph)
 
 
 def _graph(threshold: float) -> av.filter.Graph:
