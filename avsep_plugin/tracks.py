@@ -144,9 +144,10 @@ class _Heard:
 
 
 def _survey(footage: Footage, heard: _Heard, options: SeparateFileOptions, passes: Passes, aligner: Aligner | None) -> Survey:
-    start_seconds = footage.start_seconds + Fraction(heard.first, footage.sample_rate_hz)
+    start = footage.start_seconds + Fraction(heard.first, footage.sample_rate_hz)
+    end = None if heard.count is None else start + Fraction(heard.count, footage.sample_rate_hz)
     judge = aligner if options.needs_aligner else None
-    return survey(footage, options.finds_shots, judge, options.abstain_below, passes, start_seconds, heard.sound)
+    return survey(footage, options.finds_shots, judge, options.abstain_below, passes, start, end, heard.sound)
 
 
 def _sounds(

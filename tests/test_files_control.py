@@ -204,7 +204,7 @@ def test_a_bad_region_leaves_nothing_behind(dark_then_bright: Path, tmp_path: Pa
     ("options", "said"),
     [
         ({"amount": 1.5}, "amount must lie between 0 and 1"),
-        ({"abstain_below": -0.1}, "probability must lie between 0 and 1"),
+        ({"abstain_below": -0.1}, "a probability between 0 and 1"),
         ({"abstain_below": 0.1, "reconstruction": "original"}, "no shot can be left untouched"),
     ],
 )

@@ -56,7 +56,7 @@ OURS = {
     "deliver": VALUES | {"media", "part"},
     "options": VALUES | {"preset", "dsp", "media", "pipeline", "part", "deliver", "confidence"},
     "tracks": VALUES | {"dsp", "media", "models", "pipeline", "footage", "confidence", "survey", "part", "deliver", "options"},
-    "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage", "deliver", "options", "tracks"},
+    "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage", "deliver", "options", "survey", "tracks"},
     "inputs": {"errors"},
     "naming": {"errors"},
     "sidecar": {"errors", "atomic", "config"},
