@@ -13,7 +13,7 @@ from workbench import CopyTask, clips
 
 from avsep_plugin.batch import Event, Orders, Row, run
 from avsep_plugin.discover import Findings, Job, find
-from avsep_plugin.errors import ModelError
+from avsep_plugin.errors import ModelError, WorkerError
 from avsep_plugin.workers import Workers
 
 
@@ -69,6 +69,12 @@ def test_finished_clips_need_no_worker(tmp_path: Path) -> None:
 def test_a_model_that_cannot_be_had_ends_the_batch(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"^The weights are damaged\.$"):
         rows(findings(tmp_path, "modelless-a.mp4", "b.mp4"), Workers(1))
+    assert not (tmp_path / "out").exists()
+
+
+def test_workers_that_cannot_begin_end_the_batch(tmp_path: Path) -> None:
+    with pytest.raises(WorkerError, match="avsep doctor"):
+        list(run(findings(tmp_path, "a.mp4"), CopyTask("unloadable"), Orders(), Workers(1)))
     assert not (tmp_path / "out").exists()
 
 

@@ -40,8 +40,9 @@ class CopyTask:
     def identified(self) -> "CopyTask":
         return self
 
-    def prepare(self, threads: int) -> None:
-        """Nothing to load."""
+    def prepare(self, threads: int) -> None:  # noqa: ARG002  there is nothing to set
+        if self.model == "unloadable":
+            raise ImportError("no PyTorch here")
 
     def expected(self, job: Job) -> dict[str, Path]:
         return {"on": job.out_dir / "on-screen.wav", "video": job.out_dir / job.source.name}
