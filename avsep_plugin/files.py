@@ -24,6 +24,7 @@ from avsep_plugin.footage import Footage
 from avsep_plugin.media.mux import remux
 from avsep_plugin.media.probe import MediaInfo, VideoStream, probe
 from avsep_plugin.media.read import PictureReader, picture_area
+from avsep_plugin.media.region import Region
 from avsep_plugin.media.write import OverlayWriter
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
@@ -93,9 +94,10 @@ def separate_file(
     outputs = separation_outputs(source, out_dir, options)
     tracks = [track.index for track in info.audio] if options.track == "all" else [options.track]
     clock = ClipClock.of(info, options.pad_to_picture)
+    region = Region.parse(options.region) if options.region else None
     passes = Passes(progress, len(tracks) * (1 + options.finds_shots + options.needs_aligner), info.duration_seconds)
     with _published(source, outputs) as drafts:
-        made = [separate_track(info, clock, track, drafts, model, options, passes, aligner) for track in tracks]
+        made = [separate_track(info, clock, track, drafts, model, options, passes, aligner, region) for track in tracks]
         warnings = list(dict.fromkeys(note for one in made for note in one.notes))
         if "video" in drafts:
             bits = max(info.audio[track].bits_per_sample or 16 for track in tracks)

@@ -77,15 +77,14 @@ class _Shape:
 
 def separate_track(
     info: MediaInfo, clip: ClipClock, track: int, drafts: Mapping[str, Path], model: Separator, options: SeparateFileOptions,
-    passes: Passes, aligner: Aligner | None = None,
+    passes: Passes, aligner: Aligner | None = None, region: Region | None = None,
 ) -> Delivered:  # fmt: skip
     """Separate one sound track (counted from 0) and write its stems and the sound that replaces it, as far as they are delivered.
 
     drafts: files to be written by kind (see `deliver.output_names`); what only the video needs is written into a folder beside them.
     aligner: wanted where `options.needs_aligner`. Raises MediaError and OutputError as `files.separate_file` does, ConfigError for a part
-    that is not in the clip and for a region that is none.
+    that is not in the clip.
     """
-    region = Region.parse(options.region) if options.region else None
     with Footage(info.path, model.config.picture, track, region) as footage, _about(info.path):
         shape = _Shape.of(footage, info.audio[track], model, options)
         late = footage.start_seconds - clip.picture_start_seconds
