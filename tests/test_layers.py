@@ -11,14 +11,16 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = {"avsep_plugin": (), "cli": ("cli",), "presets": ("presets",), "training": ("training",)}
 
 VALUES = {"errors", "clip", "config", "atomic"}
-MACHINERY = {"dsp", "media", "models", "release", "scenes", "draw", "feed", "pipeline", "footage", "files", "effect"}
-LIBRARY = VALUES | MACHINERY | {"preset", "discover", "download", "batch", "demo"}
+MACHINERY = {"dsp", "media", "models", "release", "scenes", "draw", "feed", "pipeline", "footage", "files"}
+EFFECTS = {"push", "convention", "native", "effect", "chain", "finish_steps", "finishing"}
+LIBRARY = VALUES | MACHINERY | EFFECTS | {"preset", "discover", "download", "batch", "demo"}
 OURS = {
     "errors": set(),
     "atomic": {"errors"},
     "clip": {"errors"},
     "config": {"errors"},
-    "preset": {"errors", "config", "presets"},
+    "finish_steps": {"errors"},
+    "preset": {"errors", "config", "finish_steps", "presets"},
     "discover": {"errors"},
     "media": VALUES,
     "dsp": VALUES,
@@ -30,8 +32,13 @@ OURS = {
     "feed": VALUES | {"dsp"},
     "pipeline": VALUES | {"dsp", "models", "feed"},
     "footage": VALUES | {"media", "dsp", "pipeline"},
-    "effect": VALUES | {"pipeline", "footage", "media"},
-    "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage"},
+    "push": set(),
+    "convention": {"clip"},
+    "native": {"clip"},
+    "effect": VALUES | {"convention", "push", "dsp", "models", "pipeline", "footage", "media"},
+    "chain": {"clip", "convention", "native"},
+    "finishing": {"errors", "clip", "native", "finish_steps"},
+    "files": VALUES | {"preset", "finishing", "finish_steps", "dsp", "media", "models", "draw", "pipeline", "footage"},
     "batch": {"errors", "atomic", "discover", "files"},
     "demo": VALUES | {"dsp", "media", "models", "scenes", "files"},
     "cli": LIBRARY,
@@ -49,7 +56,7 @@ ONLY_IN = {
     "torchaudio": {"dsp.resample"},
     "torch": {"dsp", "models", "release", "scenes", "feed", "pipeline", "footage", "effect", "files", "demo", "training"},
     "safetensors": {"models", "training"},
-    "pedalboard": {"effect"},
+    "pedalboard": {"native", "chain", "finishing"},
     "lightning": {"training"},
     "google_crc32c": {"release.tensor_bundle"},
     "lightning_fabric": {"training"},
