@@ -31,6 +31,8 @@ class Chain(Effect, MutableSequence[Plugin]):
     in the middle of a stream.
     """
 
+    __slots__ = ("_plugins",)
+
     def __init__(self, plugins: Iterable[Plugin] | None = None) -> None:
         super().__init__()
         self._plugins: list[Plugin] = []

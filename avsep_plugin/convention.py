@@ -60,12 +60,13 @@ class Layout:
 class Effect(ABC):
     """An effect with pedalboard's calling convention over a stream of its own; one caller at a time, the others wait."""
 
+    __slots__ = ("_format", "_layout", "_lock", "_stream")  # a parameter that there is not is an AttributeError, as with pedalboard
+
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._layout: Layout | None = None
         self._stream: Stream | None = None
-        self._format: tuple[int, int] = (0, 1)
-        """Sample rate and channels of the stream, or of the last one."""
+        self._format: tuple[int, int] | None = None  # sample rate and channels of the stream, or of the last one
 
     @abstractmethod
     def open_stream(self, sample_rate_hz: int, channels: int) -> Stream:
@@ -84,8 +85,9 @@ class Effect(ABC):
     def process(self, input_array: npt.NDArray[Any], sample_rate: float, buffer_size: int = 8192, reset: bool = True) -> Float32:
         """Run a sound through the effect.
 
-        input_array: float32 or float64 of shape (n,), (channels, n) or (n, channels), the smaller dimension being the channels;
-        where both are equal, the layout of the array before it counts until `reset()` is called. Returns a new float32 array.
+        input_array: float32 or float64 of shape (n,), (channels, n) or (n, channels). The dimension that is as long as the array
+        before it had channels is the channels, else the smaller one; where both are equal, the layout is that of the array before.
+        `reset()` forgets what was before. Returns a new float32 array.
 
         reset=True: the array is the whole sound, and the result has its shape. reset=False: the array is the next piece of a
         stream; the result may have fewer samples, none too, and `flush()` gives the rest. Put together they are the result of one
@@ -97,9 +99,12 @@ class Effect(ABC):
         _check_buffer_size(buffer_size)
         _check_reset(reset)
         with self._lock:
-            layout = self._layout = find_layout(input_array, self._layout)
+            layout = find_layout(input_array, self._layout, self._format[1] if self._format else None)
             block = layout.read(input_array)
-            return layout.write(self._whole(block, rate_hz) if reset else self._piece(block, rate_hz))
+            result = self._whole(block, rate_hz) if reset else self._piece(block, rate_hz)
+            if block.size or self._stream is None:  # what is left of a stream comes out in the layout of its samples
+                self._layout = layout
+            return layout.write(result)
 
     def __call__(self, input_array: npt.NDArray[Any], sample_rate: float, buffer_size: int = 8192, reset: bool = True) -> Float32:
         """The same as `process`."""
@@ -109,7 +114,7 @@ class Effect(ABC):
         """The samples of a stream (`reset=False`) that have not come out yet, in the layout of the last piece. Ends the stream."""
         with self._lock:
             layout = self._layout or Layout(mono=True, time_first=False)
-            rest = np.zeros((self._format[1], 0), np.float32)
+            rest = np.zeros((self._format[1] if self._format else 1, 0), np.float32)
             if self._stream is not None:
                 try:
                     rest = self._stream.flush()
@@ -121,7 +126,7 @@ class Effect(ABC):
         """Forget the stream; the parameters stay."""
         with self._lock:
             self._end()
-            self._layout = None
+            self._layout = self._format = None
 
     def _end(self) -> None:
         if self._stream is not None:
@@ -144,11 +149,11 @@ class Effect(ABC):
         return result
 
     def _piece(self, block: Float32, rate_hz: int) -> Float32:
-        given = (rate_hz, block.shape[0])
-        if self._stream is None:
+        given, before = (rate_hz, block.shape[0]), self._format
+        if self._stream is None or before is None:
             self._format = given
-        elif block.size and given != self._format:
-            known, new = (f"{channels} channels at {rate} Hz" for rate, channels in (self._format, given))
+        elif block.size and given != before:
+            known, new = (f"{channels} channels at {rate} Hz" for rate, channels in (before, given))
             raise ValueError(f"The stream has {known}, this piece {new}; call flush() or reset() first, or pass reset=True.")
         if not block.size:
             return block
@@ -160,8 +165,8 @@ class Effect(ABC):
             raise
 
 
-def find_layout(array: npt.NDArray[Any], last: Layout | None) -> Layout:
-    """The layout of an array, told by its shape; `last` decides where both dimensions are equal.
+def find_layout(array: npt.NDArray[Any], last: Layout | None, channels: int | None) -> Layout:
+    """The layout of an array, told by its shape; `last` and `channels` are those of the array before it.
 
     Raises TypeError for what is no array of float32 or float64, RuntimeError where the layout cannot be told.
     """
@@ -174,17 +179,17 @@ def find_layout(array: npt.NDArray[Any], last: Layout | None) -> Layout:
     if array.ndim == 1:
         return Layout(mono=True, time_first=False)
     rows, columns = array.shape
-    if 0 in array.shape and rows != columns:
+    if rows == columns != 1:
+        if last is None:
+            raise RuntimeError(
+                f"Unable to determine channel layout from shape: ({rows}, {columns}). An array that is not square, given first, tells it."
+            )
+        return Layout(mono=False, time_first=last.time_first)
+    if channels in (rows, columns):  # a last piece may have fewer samples than channels
+        return Layout(mono=False, time_first=rows != channels)
+    if 0 in (rows, columns):
         return Layout(mono=False, time_first=rows == 0)
-    if rows != columns:
-        return Layout(mono=False, time_first=rows > columns)
-    if rows == 1:
-        return Layout(mono=False, time_first=False)
-    if last is None:
-        raise RuntimeError(
-            f"Unable to determine channel layout from shape: ({rows}, {columns}). An array that is not square, given first, tells it."
-        )
-    return Layout(mono=False, time_first=last.time_first)
+    return Layout(mono=False, time_first=rows > columns)
 
 
 def _finite(block: Float32) -> Float32:

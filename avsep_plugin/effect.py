@@ -10,12 +10,13 @@ The samples say nothing of their time, so the effect counts them: the first one 
 """
 
 import math
+import operator
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import torch
 from torch import Tensor
@@ -59,6 +60,8 @@ class OnScreenSeparator(Effect):
     Raises MediaNotFoundError; later, with the first samples, whatever opening a clip or a model raises (errors.py).
     """
 
+    __slots__ = ("_amount", "_highs", "_loaded", "_next_start", "_start", "_track", "_video", "device", "model")
+
     def __init__(
         self,
         video: str | Path,
@@ -72,9 +75,7 @@ class OnScreenSeparator(Effect):
         super().__init__()
         self._next_start: Fraction | None = None
         self._loaded: tuple[tuple[str, str], Separator] | None = None
-        self.video = video
-        self.start = start
-        self.amount = amount
+        self.video, self.start, self.amount = video, start, amount
         self.model, self.track, self.device, self.highs = model, track, device, highs
 
     @property
@@ -110,6 +111,28 @@ class OnScreenSeparator(Effect):
         if not 0 <= share <= 1:
             raise ValueError("Amount must be between 0.0 and 1.0.")
         self._amount = share
+
+    @property
+    def track(self) -> int:
+        """Which of the clip's sound tracks is given, counted from 0."""
+        return self._track
+
+    @track.setter
+    def track(self, track: int) -> None:
+        if operator.index(track) < 0:
+            raise ValueError("Track must be 0 or greater.")
+        self._track = track
+
+    @property
+    def highs(self) -> Highs:
+        """What happens to the sound above the model's band."""
+        return self._highs
+
+    @highs.setter
+    def highs(self, highs: Highs) -> None:
+        if highs not in get_args(Highs):
+            raise ValueError(f"Highs must be one of {', '.join(get_args(Highs))}.")
+        self._highs = highs
 
     def seek(self, seconds: float | Fraction) -> None:
         """The next sample that is given belongs to that time of the clip's sound; a stream ends without its rest.
