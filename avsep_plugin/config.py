@@ -206,6 +206,8 @@ def from_dict(cls: type[T], values: Any, where: str = "") -> T:
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
     origin = typing.get_origin(hint)
+    if hint is Any:
+        return value
     if dataclasses.is_dataclass(hint):
         return from_dict(typing.cast(type[Any], hint), value, where + ".")
     if origin is Literal and value in typing.get_args(hint):

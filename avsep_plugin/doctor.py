@@ -121,8 +121,13 @@ def _models() -> Iterator[Finding]:
 
 
 def _presets() -> Iterator[Finding]:
-    known = preset.named()
-    yield Finding("presets", "ok", f"{len(known)}: {', '.join(known)}")
+    known = preset.known()
+    yield Finding("presets", "ok", f"{len(known)}: {', '.join(known)}; your own go into {preset.folder()}")
+    for name, found in known.items():
+        try:
+            found.read()
+        except AvsepError as exc:
+            yield Finding(f"preset {name}", "warning", str(exc), "`avsep presets check` says more.")
 
 
 def _folders(output: Path) -> Iterator[Finding]:

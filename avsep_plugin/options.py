@@ -8,6 +8,7 @@ from avsep_plugin.confidence import ConfidenceFormat
 from avsep_plugin.deliver import Deliver
 from avsep_plugin.dsp.masks import Highs
 from avsep_plugin.errors import ConfigError
+from avsep_plugin.finish_steps import FinishStep
 from avsep_plugin.media.containers import Container
 from avsep_plugin.part import Wanted
 from avsep_plugin.pipeline import Precision, Reconstruction, SeparateOptions
@@ -40,6 +41,8 @@ class SeparateFileOptions:
     confidence: ConfidenceFormat | None = None
     """Write that probability of every window into a file of this kind."""
     deliver: tuple[Deliver, ...] = ("stems", "replace")
+    finish: tuple[FinishStep, ...] = ()
+    """Effects on the replaced sound, in this order; the stems stay as they are."""
     container: Container = "source"
     """Of the video."""
     start: str = ""

@@ -22,6 +22,7 @@ from avsep_plugin.confidence import as_text
 from avsep_plugin.deliver import Delivered, TrackWriter
 from avsep_plugin.dsp.shots import Shots
 from avsep_plugin.errors import ConfigError
+from avsep_plugin.finishing import Finishing
 from avsep_plugin.footage import Footage
 from avsep_plugin.media.bwf import broadcast_tags
 from avsep_plugin.media.probe import AudioStream, MediaInfo, picture_seconds
@@ -103,7 +104,7 @@ def separate_track(
             stems if {"stems", "add-tracks"} & set(options.deliver) else None,
             sound if "replace" in options.deliver else None,
             part, shape.channels, first, options.amount,
-            finish=None,  # the place for a chain of effects on the replaced sound: a new one for each track, at shape.sample_rate_hz
+            Finishing(options.finish, shape.sample_rate_hz) if options.finish else None,
         )  # fmt: skip
         if options.confidence is not None:
             drafts[f"{_prefix(track, options)}confidence"].write_text(as_text(found.windows, options.confidence), encoding="utf-8")

@@ -98,4 +98,5 @@ def _settings(preset: Preset) -> dict[str, Any]:
     return {
         "bit_depth": preset.bit_depth, "file_format": preset.format, "highs": preset.highs, "reconstruction": preset.reconstruction,
         "amount": preset.amount, "region": preset.region, "abstain_below": preset.abstain_below,
+        "deliver": list(preset.deliver), "finish": [dataclasses.asdict(step) for step in preset.finish],
     }  # fmt: skip

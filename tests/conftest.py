@@ -35,6 +35,14 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     return folder
 
 
+@pytest.fixture(autouse=True)
+def preset_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's folder of presets, of this test alone; it is not there yet."""
+    folder = tmp_path_factory.mktemp("settings") / "presets"
+    monkeypatch.setenv("AVSEP_PRESET_DIR", str(folder))
+    return folder
+
+
 @pytest.fixture
 def write_bundle() -> WriteBundle:
     """write_bundle(prefix, tensors): a TensorFlow V2 checkpoint, its index in one block with shared beginnings of the keys."""
