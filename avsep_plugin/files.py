@@ -95,7 +95,8 @@ def separate_file(
     tracks = [track.index for track in info.audio] if options.track == "all" else [options.track]
     clock = ClipClock.of(info, options.pad_to_picture)
     region = Region.parse(options.region) if options.region else None
-    passes = Passes(progress, len(tracks) * (1 + options.finds_shots + options.needs_aligner), info.duration_seconds)
+    length = info.audio[tracks[0]].duration_seconds or info.duration_seconds
+    passes = Passes(progress, len(tracks) * (1 + options.finds_shots + options.needs_aligner), length)
     with _published(source, outputs) as drafts:
         made = [separate_track(info, clock, track, drafts, model, options, passes, aligner, region) for track in tracks]
         warnings = list(dict.fromkeys(note for one in made for note in one.notes))
