@@ -94,28 +94,34 @@ def separate_track(
         part = options.wanted.part(clip.clock, late, shape.sample_rate_hz, clip.picture_seconds)
         first = part.start if options.reconstruction == "original" else 0
         begin, stems_begin = (Fraction(sample, shape.sample_rate_hz) for sample in (first, part.stems_start))
-        on, off, replaced = _paths(drafts, track, options)
-        tags = broadcast_tags(
-            f"{info.path.name}, sound track {track + 1}", clip.clock.start_seconds + late + stems_begin, shape.sample_rate_hz, clip.created
-        )
-        stems = StemWriter(on, off, shape.sample_rate_hz, shape.channels, shape.depth, options.file_format, shape.layout, tags)
-        sound = SoundWriter(replaced, shape.sample_rate_hz, shape.channels, "24", shape.layout)
-        writer = TrackWriter(
-            stems if {"stems", "add-tracks"} & set(options.deliver) else None,
-            sound if "replace" in options.deliver else None,
-            part, shape.channels, first, options.amount,
-            Finishing(options.finish, shape.sample_rate_hz) if options.finish else None,
-        )  # fmt: skip
+        since_midnight = clip.clock.start_seconds + late + stems_begin
+        tags = broadcast_tags(f"{info.path.name}, sound track {track + 1}", since_midnight, shape.sample_rate_hz, clip.created)
+        paths = _paths(drafts, track, options)
         if options.confidence is not None:
             drafts[f"{_prefix(track, options)}confidence"].write_text(as_text(found.windows, options.confidence), encoding="utf-8")
-        with writer:
+        with _writer(paths, shape, part, first, tags, options) as writer:
             for mixture, shown in _sounds(footage, heard, model, options, found.shots, passes.begin()):
                 writer.write(mixture.numpy(), shown.numpy())
             _check_reached(writer.at, part, shape.sample_rate_hz)
         return Delivered(
-            track, on, off, replaced, footage.start_seconds + begin, footage.start_seconds + stems_begin,
+            track, *paths, footage.start_seconds + begin, footage.start_seconds + stems_begin,
             shape.channels, shape.sample_rate_hz, writer.is_changed, (*footage.notes, *found.notes(options.abstain_below)),
         )  # fmt: skip
+
+
+def _writer(
+    paths: tuple[Path, Path, Path], shape: _Shape, part: Part, first: int, tags: Mapping[str, str], options: SeparateFileOptions
+) -> TrackWriter:
+    """What writes the sounds that are delivered; `first`: number of the first sample that it will get."""
+    on, off, replaced = paths
+    stems = StemWriter(on, off, shape.sample_rate_hz, shape.channels, shape.depth, options.file_format, shape.layout, tags)
+    sound = SoundWriter(replaced, shape.sample_rate_hz, shape.channels, "24", shape.layout)
+    return TrackWriter(
+        stems if {"stems", "add-tracks"} & set(options.deliver) else None,
+        sound if "replace" in options.deliver else None,
+        part, shape.channels, first, options.amount,
+        Finishing(options.finish, shape.sample_rate_hz) if options.finish else None,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -75,10 +75,11 @@ def _show(found: "MediaInfo", samples: int | None, notes: list[str]) -> None:
     table.add_row("file", encodable(str(found.path)))
     table.add_row("container", found.container)
     table.add_row("length", _seconds(found.duration_seconds))
+    table.add_row("timecode", found.timecode or "none")
     for name, text in (*_picture(found), *_sounds(found)):
         table.add_row(name, text)
     if samples is not None:
-        table.add_row("samples", f"{samples} in sound track 0")
+        table.add_row("samples", f"{samples} in sound track 1")
     for note in notes:
         table.add_row("note", note)
     Console(highlight=False, markup=False, soft_wrap=True).print(table)
@@ -99,7 +100,7 @@ def _sounds(found: "MediaInfo") -> list[tuple[str, str]]:
     for track in found.audio:
         depth = "lossy" if track.bits_per_sample is None else f"{track.bits_per_sample} bits{' float' if track.is_float else ''}"
         text = f"{track.codec}, {track.sample_rate_hz} Hz, {track.channels} channels ({track.layout}), {depth}"
-        rows.append((f"sound {track.index}", f"{text}, starts at {_seconds(track.start_seconds)}"))
+        rows.append((f"sound {track.index + 1}", f"{text}, starts at {_seconds(track.start_seconds)}"))
     return rows or [("sound", "none")]
 
 

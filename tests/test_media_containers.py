@@ -262,7 +262,7 @@ def test_what_a_container_does_not_take_is_left_out_alone_and_said(tmp_path: Pat
 
 def test_a_picture_that_does_not_fit_proposes_the_way_out(tmp_path: Path) -> None:
     source = write_clip(tmp_path, KINDS[2]).rename(tmp_path / "h264.webm")
-    with pytest.raises(OutputError, match=r"out\.webm cannot be written: Only VP8.*Choose the container mov or mkv"):
+    with pytest.raises(OutputError, match=r"out\.webm cannot be written: Only VP8.*Choose the container mov or mkv, which"):
         remux(source, tmp_path / "out.webm", [sound_for(source, tmp_path)])
     assert not (tmp_path / "out.webm").exists()
 
@@ -275,6 +275,37 @@ def test_tags_that_are_lost_are_said(tmp_path: Path) -> None:
     sound = sound_for(tmp_path / "b.mkv", tmp_path)
     assert remux(tmp_path / "b.mkv", tmp_path / "out.mkv", [sound]) == []
     assert metadata(tmp_path / "out.mkv")[0]["creation_time"] == DATE
+
+
+def surround_clip(folder: Path, layout: str, codec: str, suffix: str) -> Path:
+    """A second of picture with a tone of its own in every channel."""
+    channels = {"5.1": 6, "7.1": 8}[layout]
+    tones = "|".join(f"0.1*sin(2*PI*{200 * (number + 1)}*t)" for number in range(channels))
+    command = [find_ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x48:d=1", "-f", "lavfi", "-i"]
+    command += [f"aevalsrc={tones}:c={layout}:s=48000:d=1", *f"-c:v {X264} -threads 1 -c:a {codec}".split(), str(folder / f"a{suffix}")]
+    subprocess.run(command, check=True)
+    return folder / f"a{suffix}"
+
+
+@pytest.mark.parametrize(
+    ("layout", "codec", "suffix"), [("5.1", "aac", ".mp4"), ("7.1", "aac", ".mp4"), ("7.1", "flac", ".mkv"), ("5.1", "ac3", ".mts")]
+)
+def test_every_channel_of_surround_sound_stays_in_its_place(tmp_path: Path, layout: str, codec: str, suffix: str) -> None:
+    source = surround_clip(tmp_path, layout, codec, suffix)
+    assert remux(source, tmp_path / f"out{suffix}", [sound_for(source, tmp_path)]) == []
+    with AudioReader(source) as old, AudioReader(tmp_path / f"out{suffix}") as new:
+        assert new.channels == old.channels
+        before, after = old.read(RATE)[:, 4800:38400], new.read(RATE)[:, 4800:38400]
+    loudest = [np.argmax(np.abs(np.fft.rfft(part * np.hanning(part.shape[1])))[:, :2000], axis=1) for part in (before, after)]
+    heard = np.abs(before).max(axis=1) > 0.01  # the bass channel of a lossy codec keeps no high tone
+    assert np.abs(loudest[0] - loudest[1])[heard].max() <= 1
+
+
+def test_channels_that_a_codec_does_not_take_are_said(tmp_path: Path) -> None:
+    """AC-3 ends at 5.1."""
+    source = surround_clip(tmp_path, "7.1", "pcm_bluray -mpegts_m2ts_mode 1", ".m2ts")
+    (warning,) = remux(source, tmp_path / "out.m2ts", [sound_for(source, tmp_path)])
+    assert warning == "The sound of stream 1 has 6 channels, not 8: the container takes no more."
 
 
 @pytest.mark.parametrize("rotation", [90, 180])

@@ -46,7 +46,7 @@ class Masks(nn.Module):
         mask = torch.ones_like(analyse(audio.mean(dim=1), STFT).abs())
         if self.value is not None:
             return mask * self.value
-        return mask * float(audio.abs().mean() > LOUD / 8)
+        return mask * float(audio.abs().mean() > QUIET / 2)
 
 
 def masks(value: float | None = 0.25) -> Any:
@@ -230,7 +230,7 @@ def test_split_is_what_each_channel_would_be_as_a_track_of_its_own(tmp_path: Pat
 
 def test_all_tracks_of_a_camera_file(tmp_path: Path) -> None:
     tracks = [noise(RATE, 1, seed=number) for number in range(4)]
-    source = write_clip(tmp_path / "card.mov", tracks)
+    source = write_clip(tmp_path / "card.mov", tracks, pictures=25)
     options = SeparateFileOptions(track="all", deliver=("stems", "replace"))
     seen: list[float] = []
     result = separate_file(source, tmp_path / "out", masks(), options, seen.append)

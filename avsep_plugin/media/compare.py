@@ -14,6 +14,7 @@ from typing import Any
 
 import av.container
 import av.error
+from av.audio.stream import AudioStream
 from av.stream import Disposition, Stream
 
 from avsep_plugin.media.plan import Out, content
@@ -44,6 +45,8 @@ class _File:
     """Tags and marks of every stream that is copied."""
     codecs: Sequence[str]
     indices: Sequence[int]
+    channels: Sequence[int]
+    """Of each stream, 0 where it is no sound."""
     chapters: Sequence[tuple[Fraction, Fraction, str]]
     picture: Mapping[str, Any]
 
@@ -64,6 +67,10 @@ def differences(source: Path, result: Path, outs: Sequence[Out]) -> list[str]:
         if tags.get("creation_time") == old.tags.get("creation_time"):  # MP4 repeats the file's date in every stream
             tags = {key: value for key, value in tags.items() if key != "creation_time"}
         said += _stream_differences(out, tags, new.streams[place])
+        if new.channels[place] != out.channels:
+            said.append(
+                f"The sound of stream {out.tags_of} has {new.channels[place]} channels, not {out.channels}: the container takes no more."
+            )
         if out.how == "text":
             said.append(
                 f"Stream {out.tags_of} (subtitle) was rewritten from {out.codec} to {new.codecs[place]}: the container takes no other."
@@ -84,6 +91,7 @@ def _look(path: Path) -> _File:
             [_tags(stream.metadata, stream) for stream in streams],
             [getattr(stream.codec_context, "name", "unknown") for stream in streams],
             [stream.index for stream in streams],
+            [stream.codec_context.channels if isinstance(stream, AudioStream) and stream.codec_context else 0 for stream in streams],
             list(_chapters(container)),
             _picture(container),
         )

@@ -27,6 +27,8 @@ __all__ = ["NewSound", "add_sound", "remux"]
 _MP4_COPIES = {"aac", "ac3", "eac3", "mp3", "alac", "opus", "flac"}
 """Sound codecs that are copied into the overlay's MP4 as they are."""
 _TRIED_SECONDS = "1"
+_NO_ROOM = ("No space left", "Permission denied", "Input/output error", "File too large")
+"""What ffmpeg says where another container would not help."""
 
 
 def remux(source: Path, output: Path, sounds: Sequence[NewSound], container: Container = "source", bits: int = 24) -> list[str]:
@@ -108,7 +110,7 @@ def _refused(
 ) -> set[int]:  # fmt: skip
     """Which of the copied streams the container does not take, each tried beside the picture.
 
-    Raises OutputError where it does not take the picture, and `failure` where no stream is to blame.
+    Raises OutputError, which proposes a container that takes more, where it does not take the picture or no stream is to blame.
     """
 
     def fits(indices: Sequence[int]) -> bool:
@@ -120,12 +122,13 @@ def _refused(
             return False
         return True
 
-    refused = {out.copied for out in outs if out.copied not in (None, picture) and not fits([picture, out.copied])} - {None}
-    if not fits([picture]):
-        raise OutputError(f"{failure} Choose the container mov or mkv, which take nearly everything.") from failure
-    if not refused:
+    copies = [out.copied for out in outs if out.copied is not None and out.copied != picture]
+    refused = {index for index in copies if not fits([picture, index])}
+    if refused and fits([picture]):
+        return refused
+    if how.muxer == "matroska" or any(words in str(failure) for words in _NO_ROOM):
         raise failure
-    return {index for index in refused if index is not None}
+    raise OutputError(f"{failure} Choose the container {'mkv' if how.muxer == 'mov' else 'mov or mkv'}, which takes more.") from failure
 
 
 def _file_tags(source: av.container.InputContainer, how: Target) -> list[str]:

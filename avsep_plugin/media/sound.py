@@ -20,6 +20,7 @@ _JITTER_SECONDS = Fraction(1, 1000)
 _JUMP_SECONDS = 3600
 """A longer hole is a broken timestamp, not a pause."""
 _LISTED_GAPS = 1000
+_PLANAR = {"u8p": np.uint8, "s16p": np.int16, "s32p": np.int32, "s64p": np.int64, "fltp": np.float32, "dblp": np.float64}
 
 
 @dataclass(frozen=True)
@@ -179,9 +180,13 @@ class AudioReader(MediaReader):
 
 def _to_float(frame: av.AudioFrame) -> Float32:
     """[C, n] float32 of a frame, full scale = 1; integers up to 24 bits stay exact."""
-    values: npt.NDArray[Any] = frame.to_ndarray()
-    if not frame.format.is_planar:
-        values = values.reshape(-1, frame.layout.nb_channels).T
+    values: npt.NDArray[Any]
+    if frame.format.is_planar:
+        # One by one: with eight channels PyAV (18.1) counts a ninth plane that is not there, and `to_ndarray` reads it and crashes.
+        planes = frame.planes[: frame.layout.nb_channels]
+        values = np.stack([np.frombuffer(memoryview(plane), _PLANAR[frame.format.name])[: frame.samples] for plane in planes])
+    else:
+        values = frame.to_ndarray().reshape(-1, frame.layout.nb_channels).T
     if values.dtype.kind == "f":
         return np.ascontiguousarray(values, np.float32)
     full_scale = 2 ** (8 * values.dtype.itemsize - 1)
