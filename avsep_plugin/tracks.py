@@ -8,7 +8,7 @@ Footage --the part---------> survey: shots, those that are left alone
 
 import collections
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,7 @@ from avsep_plugin.confidence import as_text
 from avsep_plugin.deliver import Delivered, TrackWriter
 from avsep_plugin.dsp.shots import Shots
 from avsep_plugin.errors import ConfigError
+from avsep_plugin.finish_steps import FinishStep
 from avsep_plugin.finishing import Finishing
 from avsep_plugin.footage import Footage
 from avsep_plugin.media.bwf import broadcast_tags
@@ -99,7 +100,8 @@ def separate_track(
         paths = _paths(drafts, track, options)
         if options.confidence is not None:
             drafts[f"{_prefix(track, options)}confidence"].write_text(as_text(found.windows, options.confidence), encoding="utf-8")
-        with _writer(paths, shape, part, first, tags, options) as writer:
+        untouched = options.amount == 0 or found.shots.all_untouched
+        with _writer(paths, shape, part, first, tags, options, () if untouched else options.finish) as writer:
             for mixture, shown in _sounds(footage, heard, model, options, found.shots, passes.begin()):
                 writer.write(mixture.numpy(), shown.numpy())
             _check_reached(writer.at, part, shape.sample_rate_hz)
@@ -110,9 +112,13 @@ def separate_track(
 
 
 def _writer(
-    paths: tuple[Path, Path, Path], shape: _Shape, part: Part, first: int, tags: Mapping[str, str], options: SeparateFileOptions
-) -> TrackWriter:
-    """What writes the sounds that are delivered; `first`: number of the first sample that it will get."""
+    paths: tuple[Path, Path, Path], shape: _Shape, part: Part, first: int, tags: Mapping[str, str], options: SeparateFileOptions,
+    finish: Sequence[FinishStep],
+) -> TrackWriter:  # fmt: skip
+    """What writes the sounds that are delivered.
+
+    first: number of the first sample that it will get. finish: effects on the replaced sound, none where nothing of it changes.
+    """
     on, off, replaced = paths
     stems = StemWriter(on, off, shape.sample_rate_hz, shape.channels, shape.depth, options.file_format, shape.layout, tags)
     sound = SoundWriter(replaced, shape.sample_rate_hz, shape.channels, "24", shape.layout)
@@ -120,7 +126,7 @@ def _writer(
         stems if {"stems", "add-tracks"} & set(options.deliver) else None,
         sound if "replace" in options.deliver else None,
         part, shape.channels, first, options.amount,
-        Finishing(options.finish, shape.sample_rate_hz) if options.finish else None,
+        Finishing(finish, shape.sample_rate_hz) if finish else None,
     )  # fmt: skip
 
 

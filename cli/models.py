@@ -194,7 +194,7 @@ def pack_model(talk: Talk, weights: Path, output: Path) -> None:
 def calibrate_model(talk: Talk, weights: Path, figures: Path, output: Path) -> None:
     """Keep in an aligner's weights file what its logits are worth, as `avsep evaluate --task align` found it.
 
-    
+    \b
     Examples:
       avsep evaluate data -o evaluation --task align --model runs/align/model.safetensors
       avsep models calibrate runs/align/model.safetensors --from evaluation/align.json -o studio-align.safetensors

@@ -110,6 +110,11 @@ def test_what_the_recipe_starts_fresh_is_not_taken_over(shards: Path, tmp_path: 
         train(dataclasses.replace(still, fresh=("fused.nothing*",)), [shards], tmp_path / "third", start_from=first, device="cpu")
 
 
+def test_the_smallest_numbers_are_there_again_after_training(shards: Path, tmp_path: Path) -> None:
+    train(recipe(1), [shards], tmp_path / "run", device="cpu")
+    assert float(torch.tensor(1e-310, dtype=torch.float64) * 0.5) > 0
+
+
 def test_another_recipe_does_not_resume(shards: Path, tmp_path: Path) -> None:
     train(recipe(), [shards], tmp_path / "run", device="cpu", stop_after=1)
     with pytest.raises(ConfigError, match="another recipe"):

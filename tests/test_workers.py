@@ -95,10 +95,13 @@ def test_progress_comes_back_from_the_workers(tmp_path: Path) -> None:
 
 
 def _start(top: Path, *more: str, pause: float = 0.0) -> "subprocess.Popen[str]":
-    """`avsep separate in -o out` with the CopyTask, as the leader of a process group."""
+    """`avsep separate in -o out` with the CopyTask, as the leader of a process group, open to Ctrl-C even where the tests are not."""
     line = [sys.executable, "-c", "import workbench; workbench.main()", str(pause), "separate", str(top / "in"), "-o", str(top / "out")]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    return subprocess.Popen([*line, *more], env=environment, start_new_session=True, text=True, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [*line, *more], env=environment, start_new_session=True, text=True, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups")

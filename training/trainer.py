@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -51,7 +52,6 @@ def train(
     stop_after: leave at that step as if interrupted. Raises DataError, ModelError, ConfigError.
     """
     output.mkdir(parents=True, exist_ok=True)
-    torch.set_flush_denormal(True)  # weights that nothing reaches decay to them, and a CPU takes many times as long for each
     kind, _, index = device.partition(":")
     fabric = Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)
     fabric.seed_everything(recipe.seed, verbose=False)
@@ -66,22 +66,36 @@ def train(
     held_out = _held_out([Shards(folder) for folder in validation], recipe)
     last = recipe.optimizer.steps if stop_after is None else min(stop_after, recipe.optimizer.steps)
     started = time.monotonic()
-    for number, batch in _prefetch(batches, recipe, range(step, last)):
-        figures = _step(fabric, objective, optimizer, recipe, number, batch)
-        if (number + 1) % LOG_EVERY == 0:
-            figures |= {"seconds": time.monotonic() - started}
-            _write_log(output, number + 1, figures)
-            if progress:
-                progress(number + 1, recipe.optimizer.steps, figures)
-        if (number + 1) % CHECKPOINT_EVERY == 0 or number + 1 == last:
-            save_state(output / "state.safetensors", model, optimizer, recipe, number + 1)
-            if held_out is not None:
-                _write_log(output, number + 1, validate(objective, held_out, recipe))
+    with _without_denormals():
+        for number, batch in _prefetch(batches, recipe, range(step, last)):
+            figures = _step(fabric, objective, optimizer, recipe, number, batch)
+            if (number + 1) % LOG_EVERY == 0:
+                figures |= {"seconds": time.monotonic() - started}
+                _write_log(output, number + 1, figures)
+                if progress:
+                    progress(number + 1, recipe.optimizer.steps, figures)
+            if (number + 1) % CHECKPOINT_EVERY == 0 or number + 1 == last:
+                save_state(output / "state.safetensors", model, optimizer, recipe, number + 1)
+                if held_out is not None:
+                    _write_log(output, number + 1, validate(objective, held_out, recipe))
     if last < recipe.optimizer.steps:
         return output / "state.safetensors"
     about = {"recipe": recipe.model.name, "steps": recipe.optimizer.steps, "seed": recipe.seed}
     checkpoint.save(output / "model.safetensors", recipe.model, model.state_dict(), about)
     return output / "model.safetensors"
+
+
+@contextmanager
+def _without_denormals() -> Iterator[None]:
+    """Flush them to zero: weights that nothing reaches decay to them, and a CPU takes many times as long for each.
+
+    The switch belongs to the whole process, whose own arithmetic needs them again afterwards.
+    """
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
 
 
 def _step(
