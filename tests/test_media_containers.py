@@ -277,6 +277,25 @@ def test_tags_that_are_lost_are_said(tmp_path: Path) -> None:
     assert metadata(tmp_path / "out.mkv")[0]["creation_time"] == DATE
 
 
+@pytest.mark.parametrize("suffix", [".mov", ".mxf", ".avi"])
+def test_a_track_of_a_part_lies_at_its_time_and_shortens_no_other(tmp_path: Path, suffix: str) -> None:
+    """MXF and AVI know no start times, and MXF ends with its shortest track: silence stands for both."""
+    source = write_clip(tmp_path, next(kind for kind in KINDS if kind.suffix == suffix))
+    noise = np.random.default_rng(0).uniform(-0.3, 0.3, (1, RATE // 4)).astype(np.float32)
+    with SoundWriter(tmp_path / "part.wav", RATE, 1) as writer:
+        writer.write(noise)
+    remux(source, tmp_path / f"out{suffix}", [NewSound(tmp_path / "part.wav", 0, Fraction(1, 2), "Part", added=True)], bits=16)
+    for track in (0, 1):
+        with AudioReader(source, track) as old, AudioReader(tmp_path / f"out{suffix}", track) as new:
+            assert new.start_seconds == old.start_seconds
+            assert np.array_equal(new.read(10**7), old.read(10**7))
+    with AudioReader(tmp_path / f"out{suffix}", 2) as reader:
+        got, late = reader.read(10**7), round((Fraction(1, 2) - reader.start_seconds) * RATE)
+    assert np.abs(got[:, late : late + RATE // 4] - noise).max() <= 2.0**-15
+    assert not got[:, :late].any()
+    assert not got[:, late + RATE // 4 :].any()
+
+
 def surround_clip(folder: Path, layout: str, codec: str, suffix: str) -> Path:
     """A second of picture with a tone of its own in every channel."""
     channels = {"5.1": 6, "7.1": 8}[layout]

@@ -29,6 +29,8 @@ _OWN_TAGS = re.compile(
 _SAME = {"modification_date": "creation_time", "location-eng": "location", "date-eng": "date"}
 _TICK = Fraction(1, 500)
 """Times this close are equal: Matroska counts milliseconds."""
+_SHORTER = Fraction(1, 5)
+"""Seconds by which a copied stream may seem shorter: some containers only guess."""
 _FRAME_FACTS = ("DISPLAYMATRIX", "MASTERING_DISPLAY_METADATA", "CONTENT_LIGHT_LEVEL", "SPHERICAL", "STEREO3D", "ICC_PROFILE")
 _FACT_NAMES = {
     "DISPLAYMATRIX": "rotation", "MASTERING_DISPLAY_METADATA": "mastering display", "CONTENT_LIGHT_LEVEL": "content light level",
@@ -37,18 +39,32 @@ _FACT_NAMES = {
 
 
 @dataclass(frozen=True)
+class _Stream:
+    """What is compared of a stream."""
+
+    index: int
+    codec: str
+    channels: int
+    """0 where it is no sound."""
+    length_seconds: Fraction | None
+    tags: Mapping[str, str]
+    """With its marks."""
+
+
+@dataclass(frozen=True)
 class _File:
-    """What is compared."""
+    """What is compared of a file."""
 
     tags: Mapping[str, str]
-    streams: Sequence[Mapping[str, str]]
-    """Tags and marks of every stream that is copied."""
-    codecs: Sequence[str]
-    indices: Sequence[int]
-    channels: Sequence[int]
-    """Of each stream, 0 where it is no sound."""
+    streams: Sequence[_Stream]
+    """Those that are copied."""
     chapters: Sequence[tuple[Fraction, Fraction, str]]
     picture: Mapping[str, Any]
+
+    @property
+    def timecode(self) -> str:
+        """The file's own or the first of a stream."""
+        return next((tags["timecode"] for tags in (self.tags, *(stream.tags for stream in self.streams)) if "timecode" in tags), "")
 
 
 def differences(source: Path, result: Path, outs: Sequence[Out]) -> list[str]:
@@ -57,26 +73,17 @@ def differences(source: Path, result: Path, outs: Sequence[Out]) -> list[str]:
     Streams that were left out on purpose are not named: who left them out has said so.
     """
     old, new = _look(source), _look(result)
-    timecode = _timecode(old)
-    said = [*_lost_tags("", {**old.tags, "timecode": ""}, new.tags)]
-    said += [] if timecode in ("", _timecode(new)) else [f"The timecode {timecode} was dropped: the container has none."]
+    said = list(_lost_tags("", {key: value for key, value in old.tags.items() if key != "timecode"}, new.tags))
+    said += [f"The timecode {old.timecode} was dropped: the container has none."] if old.timecode not in ("", new.timecode) else []
     if len(new.streams) != len(outs):
         return [*said, f"The container holds {len(new.streams)} streams of {len(outs)}."]
-    for place, out in enumerate(outs):
-        tags = old.streams[old.indices.index(out.tags_of)]
-        if tags.get("creation_time") == old.tags.get("creation_time"):  # MP4 repeats the file's date in every stream
-            tags = {key: value for key, value in tags.items() if key != "creation_time"}
-        said += _stream_differences(out, tags, new.streams[place])
-        if new.channels[place] != out.channels:
-            said.append(
-                f"The sound of stream {out.tags_of} has {new.channels[place]} channels, not {out.channels}: the container takes no more."
-            )
-        if out.how == "text":
-            said.append(
-                f"Stream {out.tags_of} (subtitle) was rewritten from {out.codec} to {new.codecs[place]}: the container takes no other."
-            )
+    before = {stream.index: stream for stream in old.streams}
+    for out, after in zip(outs, new.streams, strict=True):
+        said += _stream_differences(out, before[out.tags_of], after, old.tags.get("creation_time"))
     if len(old.chapters) != len(new.chapters):
-        said.append(f"The chapters were dropped: the container has {'none' if not new.chapters else len(new.chapters)}.")
+        said.append(
+            f"{len(old.chapters) - len(new.chapters)} of {len(old.chapters)} chapters were dropped: the container has no place for them."
+        )
     elif not all(_same_chapter(first, second) for first, second in zip(old.chapters, new.chapters, strict=True)):
         said.append("The chapters have other times or titles.")
     changed = [name for name, value in old.picture.items() if new.picture.get(name) != value]
@@ -85,16 +92,17 @@ def differences(source: Path, result: Path, outs: Sequence[Out]) -> list[str]:
 
 def _look(path: Path) -> _File:
     with open_media(path) as container:
-        streams = content(container)
-        return _File(
-            _tags(container.metadata),
-            [_tags(stream.metadata, stream) for stream in streams],
-            [getattr(stream.codec_context, "name", "unknown") for stream in streams],
-            [stream.index for stream in streams],
-            [stream.codec_context.channels if isinstance(stream, AudioStream) and stream.codec_context else 0 for stream in streams],
-            list(_chapters(container)),
-            _picture(container),
-        )
+        streams = [
+            _Stream(
+                stream.index,
+                getattr(stream.codec_context, "name", "unknown"),
+                stream.codec_context.channels if isinstance(stream, AudioStream) and stream.codec_context else 0,
+                stream.duration * stream.time_base if stream.duration and stream.time_base else None,
+                _tags(stream.metadata, stream),
+            )
+            for stream in content(container)
+        ]
+        return _File(_tags(container.metadata), streams, list(_chapters(container)), _picture(container))
 
 
 def _tags(metadata: Mapping[str, str], stream: Stream | None = None) -> dict[str, str]:
@@ -145,17 +153,23 @@ def _moment(text: str) -> str:
     return f"{found[1]} {found[2]}" if found else ""
 
 
-def _stream_differences(out: Out, old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    wanted = {key: value for key, value in old.items() if key != "timecode" and not (out.title and key == "title")}
-    said = list(_lost_tags(f" of stream {out.tags_of}", wanted, new))
-    if out.title and new.get("title") != out.title:
-        said.append(f"The track name '{out.title}' was dropped: the container has none.")
-    return said
-
-
-def _timecode(file: _File) -> str:
-    """The file's own or the first of a stream."""
-    return next((tags["timecode"] for tags in (file.tags, *file.streams) if "timecode" in tags), "")
+def _stream_differences(out: Out, old: _Stream, new: _Stream, date: str | None) -> Iterator[str]:
+    """What a stream lost; `date` is that of the file, which MP4 repeats in every stream."""
+    number = out.tags_of
+    expected = {
+        key: value for key, value in old.tags.items()
+        if key != "timecode" and not (out.title and key == "title") and not (key == "creation_time" and value == date)
+    }  # fmt: skip
+    yield from _lost_tags(f" of stream {number}", expected, new.tags)
+    if out.title and new.tags.get("title") != out.title:
+        yield f"The track name '{out.title}' was dropped: the container has none."
+    if new.channels != out.channels:
+        yield f"The sound of stream {number} has {new.channels} channels, not {out.channels}: the container takes no more."
+    if out.how == "text":
+        yield f"Stream {number} (subtitle) was rewritten from {out.codec} to {new.codec}: the container takes no other."
+    before, after = old.length_seconds, new.length_seconds
+    if out.how == "copy" and before and after and before - after > _SHORTER:
+        yield f"Stream {number} lasts {float(after):.3f} s, not {float(before):.3f} s: the container cut it off."
 
 
 def _chapters(container: av.container.InputContainer) -> Iterator[tuple[Fraction, Fraction, str]]:

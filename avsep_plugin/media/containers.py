@@ -93,6 +93,11 @@ class Target:
         """MP4 and its kin."""
         return self.muxer in ("mp4", "mov", "3gp", "ipod")
 
+    @property
+    def has_start_times(self) -> bool:
+        """Whether its tracks may start at times of their own; in MXF and AVI all start together, and in MXF all end together too."""
+        return self.muxer not in ("mxf", "avi")
+
 
 def target(source: av.container.InputContainer, output: Path, container: Container = "source", bits: int = 24) -> Target:
     """How to write `output` from a source; bits: of the source's sound. Raises OutputError where no muxer fits the source's container."""

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+import av
 import av.container
 from av.audio.stream import AudioStream
 from av.stream import Discard, Disposition, Stream
@@ -61,6 +62,8 @@ class Out:
     tags: tuple[str, ...] = ()
     """More tags as ffmpeg's option takes them, key=value."""
     disposition: str = "0"
+    silence: str = ""
+    """ffmpeg's filter that puts silence around the sound, where the container knows no start times."""
 
     @property
     def copied(self) -> int | None:
@@ -74,6 +77,7 @@ class Out:
             options = {f"c:{place}": _TEXT_OF[target.muxer]}
         elif self.how == "encode":
             options, warnings = target.sound.options(place, self.channels, self.sample_rate_hz)
+            options |= {f"filter:{place}": self.silence} if self.silence else {}
         tags = [*self.tags]
         if self.title:
             tags += [f"title={self.title}", f"handler_name={self.title}"] if target.has_edit_lists else [f"title={self.title}"]
@@ -100,7 +104,8 @@ def lay_out(source: av.container.InputContainer, target: Target, sounds: Sequenc
         if stream.index in replaced:
             out = _new(replaced[stream.index], out)
         outs.append(replace(out, disposition=_dispositions(stream)))
-    return outs + [_new(sound, _copied(tracks[sound.track], target)) for sound in sounds if sound.added]
+    outs += [_new(sound, _copied(tracks[sound.track], target)) for sound in sounds if sound.added]
+    return outs if target.has_start_times else [_in_silence(out, source) if out.file is not None else out for out in outs]
 
 
 def without(outs: Sequence[Out], refused: Collection[int]) -> tuple[list[Out], list[str]]:
@@ -137,6 +142,16 @@ def _new(sound: NewSound, out: Out) -> Out:
     return replace(
         out, how="encode", file=sound.file, start_seconds=sound.start_seconds, title=sound.title, channels=channels, sample_rate_hz=rate
     )
+
+
+def _in_silence(out: Out, source: av.container.InputContainer) -> Out:
+    """Silence instead of a start time, and up to the end of the clip, because MXF ends all tracks with the shortest."""
+    late, length = (Fraction(ticks or 0, av.time_base) for ticks in (source.start_time, source.duration))
+    samples = [max(0, round(seconds * out.sample_rate_hz)) for seconds in (out.start_seconds - late, length)]
+    silence = (
+        f"adelay={samples[0]}S:all=1,apad=whole_len={samples[1]}" if source.format.name.startswith("mxf") else f"adelay={samples[0]}S:all=1"
+    )
+    return replace(out, start_seconds=Fraction(0), silence=silence)
 
 
 def _named(stream: Stream, target: Target) -> tuple[str, ...]:
