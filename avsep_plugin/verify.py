@@ -8,6 +8,7 @@ where the source is still there, and still the same:
 """
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,8 @@ from avsep_plugin.sidecar import Sidecar
 
 _BLOCK_SAMPLES = 2**16
 _FLOAT_TOLERANCE = 1e-6
-_PARTS = ("start", "end", "handles")
-"""Options with which only a part of the source was separated: its sound cannot be compared from the beginning."""
+_PARTS = ("start", "end", "pad_to_picture")
+"""Options with which the stems do not begin and end with the source's sound: they are not compared with it."""
 
 
 @dataclass(frozen=True)
@@ -98,17 +99,26 @@ def _source(known: Sidecar) -> tuple[Path | None, str]:
 
 
 def _stems(folder: Path, known: Sidecar, skipped: list[str]) -> Iterator[str]:
-    if not {"on", "off"} <= known.outputs.keys():
-        return
-    on, off = (folder / known.outputs[kind].name for kind in ("on", "off"))
     source, why = _source(known)
     if known.options.get("reconstruction") == "original":
         source, why = None, "the original's two sounds do not add up to the source"
     elif any(known.options.get(key) for key in _PARTS):
-        source, why = None, "the stems are of a part of the source"
-    if source is None:
+        source, why = None, "the stems are of a part of the source, or padded"
+    pairs = list(_pairs(folder, known))
+    if source is None and pairs:
         skipped.append(f"{folder}: the stems were not compared with the source: {why}.")
-    yield from _compare(on, off, source, int(known.options.get("track") or 0))
+    for on, off, track in pairs:
+        yield from _compare(on, off, source, track)
+
+
+def _pairs(folder: Path, known: Sidecar) -> Iterator[tuple[Path, Path, int]]:
+    """On-screen stem, off-screen stem and number (from 0) of each sound track that was separated."""
+    for kind, on in known.outputs.items():
+        match = re.fullmatch(r"(?:track(\d+)-)?on", kind)
+        off = known.outputs.get(f"{kind.removesuffix('on')}off")
+        if match and off:
+            track = int(match[1]) - 1 if match[1] else int(known.options.get("track") or 0)
+            yield folder / on.name, folder / off.name, track
 
 
 def _compare(on: Path, off: Path, source: Path | None, track: int) -> Iterator[str]:
@@ -173,8 +183,8 @@ def _picture(folder: Path, known: Sidecar, skipped: list[str]) -> Iterator[str]:
         return
     copy = folder / known.outputs["video"].name
     source, why = _source(known)
-    if source is None or any(known.options.get(key) for key in _PARTS):
-        skipped.append(f"{folder}: the picture was not compared with the source: {why or 'it is of a part of it'}.")
+    if source is None:
+        skipped.append(f"{folder}: the picture was not compared with the source: {why}.")
         return
     here, there = picture_packets(copy), picture_packets(source)
     if here is None or there is None or here.container != there.container:

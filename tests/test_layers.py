@@ -61,7 +61,8 @@ OURS = {
     "part": VALUES | {"media"},
     "deliver": VALUES | {"media", "part"},
     "options": VALUES | {"preset", "finish_steps", "dsp", "media", "pipeline", "part", "deliver", "confidence"},
-    "tracks": VALUES | {"dsp", "finish_steps", "finishing", "media", "models", "pipeline", "footage", "confidence", "survey", "part", "deliver", "options"},
+    "tracks": VALUES
+    | {"dsp", "media", "models", "pipeline", "footage", "confidence", "survey", "part", "deliver", "options", "finish_steps", "finishing"},
     "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage", "deliver", "options", "survey", "tracks"},
     "inputs": {"errors"},
     "naming": {"errors"},

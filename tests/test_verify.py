@@ -67,6 +67,20 @@ def read_wav(path: Path) -> np.ndarray:
         return np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1).reshape(-1, 2).T
 
 
+@pytest.mark.parametrize("settings", [{"track": "all"}, {"pad_to_picture": True}, {"end": "0.5"}, {"container": "mkv"}])
+def test_whatever_was_delivered_is_checked(
+    settings: dict[str, object], tmp_path: Path, make_clip: MakeClip, tiny_models: dict[str, Path]
+) -> None:
+    task = SeparateTask(str(tiny_models["separate"]), "cpu", settings)
+    assert [row.status for row in run(find([make_clip(tmp_path / "talk.mov")], tmp_path / "out"), task)] == ["done"]
+    assert check(tmp_path / "out" / "talk").problems == []
+    for stem in (tmp_path / "out" / "talk").glob("*on-screen.wav"):
+        content = bytearray(stem.read_bytes())
+        content[-1] ^= 1
+        stem.write_bytes(content)
+    assert len(check(tmp_path / "out" / "talk").problems) == 1
+
+
 def test_what_is_whole_has_no_problems(talk: Path) -> None:
     checked = check(talk)
     assert (checked.problems, checked.skipped) == ([], [])
