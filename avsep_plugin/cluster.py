@@ -12,6 +12,7 @@ import contextlib
 import importlib
 import logging
 import os
+import socket
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -22,7 +23,7 @@ from typing import Any
 
 from avsep_plugin import batch, workplace
 from avsep_plugin.batch import Event, Orders, Row, Tell
-from avsep_plugin.cluster_worker import Board, Hand
+from avsep_plugin.cluster_worker import Board, Hand, Site
 from avsep_plugin.discover import Job
 from avsep_plugin.errors import ConfigError, FolderBusyError, WorkerError
 from avsep_plugin.work import Task
@@ -89,6 +90,7 @@ def _connected(ray: Any, crew: Cluster, jobs: int) -> Iterator[None]:
             cpus = crew.threads * min(crew.jobs, jobs)  # as with local workers, the user says how many fit
             ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=_STORE_BYTES, **quiet)
         else:
+            _knock(crew.address)
             ray.init(crew.address, **quiet)
     except (OSError, RuntimeError, ValueError) as exc:
         where = f"The Ray cluster {crew.address} cannot be reached" if crew.address else "Ray cannot be started"
@@ -97,6 +99,13 @@ def _connected(ray: Any, crew: Cluster, jobs: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens; Ray would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_DYING_SECONDS).close()
 
 
 @dataclass
@@ -129,6 +138,8 @@ class _Shift:
 
     def rows(self) -> Generator[Row]:
         self._board = self._ray.remote(num_cpus=0, max_restarts=-1)(Board).remote()
+        level = logging.getLogger("avsep_plugin").getEffectiveLevel()
+        self._site = self._ray.put(Site(self._task, self._orders, self._crew.threads, level, self._board))
         try:
             self._look_for_room()
             for seat in range(self._count):
@@ -156,10 +167,8 @@ class _Shift:
     def _engage(self, seat: int) -> None:
         options = {"num_cpus": self._crew.threads, "num_gpus": self._crew.gpus_per_worker}
         kind = self._ray.remote(**options, max_restarts=-1, max_task_retries=_TRIES - 1)(Hand)
-        level = logging.getLogger("avsep_plugin").getEffectiveLevel()
-        worker = kind.remote(self._task, self._orders, self._crew.threads, level, self._board, seat)
-        self._workers[seat] = worker
-        self._beginning[worker.begin.remote()] = seat
+        self._workers[seat] = kind.remote()
+        self._beginning[self._workers[seat].begin.remote(self._site)] = seat
 
     def _hand_out(self) -> None:
         while self._waiting and self._free:
@@ -167,7 +176,8 @@ class _Shift:
             turn.number, turn.seat, turn.new_folders = self._numbers, self._free.pop(0), workplace.missing(turn.job.out_dir)
             turn.life, turn.shown = "", 0.0
             self._tell(Event("waiting" if turn.wait else "started", turn.job))
-            self._running[self._workers[turn.seat].do.remote(turn.job, turn.number, turn.wait)] = turn
+            worker = self._workers[turn.seat]
+            self._running[worker.do.remote(self._site, turn.job, turn.seat, turn.number, turn.wait)] = turn
 
     def _read_board(self) -> None:
         try:

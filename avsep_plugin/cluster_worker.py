@@ -6,6 +6,7 @@ Plain classes: cluster.py makes Ray actors of them.
 import logging
 import time
 import uuid
+from dataclasses import dataclass
 from typing import Any
 
 from avsep_plugin.batch import Orders
@@ -30,32 +31,44 @@ class Board:
         return self._said
 
 
+@dataclass(frozen=True)
+class Site:
+    """What holds for all workers; it lies in Ray's object store, because what a worker is made with has to outlive its death."""
+
+    task: Task
+    orders: Orders
+    threads: int
+    level: int
+    """Of our logger."""
+    board: Any
+    """Handle of the Board actor."""
+
+
 class Hand:
-    """A worker. Ray makes it again after its death, with the same arguments."""
+    """A worker. Ray makes it again after its death."""
 
-    def __init__(self, task: Task, orders: Orders, threads: int, level: int, board: Any, seat: int) -> None:
-        self._task, self._orders, self._threads, self._level = task, orders, threads, level
-        self._board, self._seat, self._life, self._ready = board, seat, uuid.uuid4().hex, False
+    def __init__(self) -> None:
+        self._life, self._ready = uuid.uuid4().hex, False
 
-    def begin(self) -> None:
+    def begin(self, site: Site) -> None:
         """Load libraries, once; not in __init__, which Ray would try again without end where it kills the process."""
         if not self._ready:
-            logging.getLogger("avsep_plugin").setLevel(self._level)
-            self._task.prepare(self._threads)
+            logging.getLogger("avsep_plugin").setLevel(site.level)
+            site.task.prepare(site.threads)
             self._ready = True
 
-    def do(self, job: Job, turn: int, wait: bool) -> Outcome | ModelError | FolderBusyError:
+    def do(self, site: Site, job: Job, seat: int, turn: int, wait: bool) -> Outcome | ModelError | FolderBusyError:
         """One job. Errors that are not the clip's fault are given back: raised, they would come out wrapped in one of Ray's."""
-        self.begin()
+        self.begin(site)
         said = -_SAY_SECONDS
 
         def tell(seconds: float, total: float | None) -> None:
             nonlocal said
             if time.monotonic() - said >= _SAY_SECONDS:
                 said = time.monotonic()
-                self._board.say.remote(self._seat, turn, self._life, seconds, total)
+                site.board.say.remote(seat, turn, self._life, seconds, total)
 
         try:
-            return attend(job, self._task, self._orders, tell, wait=wait)
+            return attend(job, site.task, site.orders, tell, wait=wait)
         except (ModelError, FolderBusyError) as exc:
             return exc

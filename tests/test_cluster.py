@@ -29,8 +29,10 @@ CREW = Cluster(jobs=2, threads=1)
 @pytest.fixture(scope="module", autouse=True)
 def _two_workers() -> Iterator[None]:
     """One Ray for all tests here; a batch that finds one uses it and leaves it running."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    ray.init("local", num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False, object_store_memory=80 * 2**20)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # workers have to find the workbench
+        ray.init("local", num_cpus=2, num_gpus=0, include_dashboard=False, log_to_driver=False, object_store_memory=80 * 2**20)
     yield
     ray.shutdown()
 
@@ -134,9 +136,7 @@ def test_more_gpus_than_there_are_end_the_batch(tmp_path: Path) -> None:
         rows(findings(tmp_path, "a.mp4"), Cluster(threads=1, gpus_per_worker=8))
 
 
-def test_without_ray_one_line_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_without_ray_one_line_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_: str) -> None:
         raise ImportError("No module named 'ray'")
 
