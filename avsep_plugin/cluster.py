@@ -4,8 +4,8 @@
     worker actors  as many as Ray finds room for, up to `jobs`; each loads the model once, then does one clip after another
     board actor    where workers say how far they are; nothing is lost when it dies
 
-Places, restarts and second tries are Ray's: a worker that dies is begun again, wherever there is room, and gets its clip again. A clip
-that kills that one too is given up. All machines have to see the clips and the outputs under the same paths.
+Where a worker runs and whether it still lives is Ray's business. One that dies is replaced, wherever Ray finds room, and its clip goes to
+another; a clip that loses that one too is given up. All machines have to see the clips and the outputs under the same paths.
 """
 
 import contextlib
@@ -117,9 +117,9 @@ class _Turn:
     number: int = 0
     seat: int = 0
     new_folders: list[Path] = field(default_factory=list)
-    life: str = ""
-    """Of the worker, as far as it has told."""
-    begun: float = 0.0
+    tries: int = 0
+    begun: float | None = None
+    """When the worker was first heard of it."""
     shown: float = 0.0
     given_up: bool = False
 
@@ -166,7 +166,7 @@ class _Shift:
 
     def _engage(self, seat: int) -> None:
         options = {"num_cpus": self._crew.threads, "num_gpus": self._crew.gpus_per_worker}
-        kind = self._ray.remote(**options, max_restarts=-1, max_task_retries=_TRIES - 1)(Hand)
+        kind = self._ray.remote(**options)(Hand)
         self._workers[seat] = kind.remote()
         self._beginning[self._workers[seat].begin.remote(self._site)] = seat
 
@@ -174,10 +174,10 @@ class _Shift:
         while self._waiting and self._free:
             turn, self._numbers = self._waiting.popleft(), self._numbers + 1
             turn.number, turn.seat, turn.new_folders = self._numbers, self._free.pop(0), workplace.missing(turn.job.out_dir)
-            turn.life, turn.shown = "", 0.0
+            turn.tries, turn.begun, turn.shown = turn.tries + 1, None, 0.0
             self._tell(Event("waiting" if turn.wait else "started", turn.job))
             worker = self._workers[turn.seat]
-            self._running[worker.do.remote(self._site, turn.job, turn.seat, turn.number, turn.wait)] = turn
+            self._running[worker.do.remote(turn.job, turn.seat, turn.number, turn.wait)] = turn
 
     def _read_board(self) -> None:
         try:
@@ -185,11 +185,10 @@ class _Shift:
         except self._ray.exceptions.RayError:  # it is being begun again
             return
         for turn in self._running.values():
-            number, life, seconds, total = said.get(turn.seat, (0, "", 0.0, None))
+            number, seconds, total = said.get(turn.seat, (0, 0.0, None))
             if number != turn.number:
                 continue
-            if life != turn.life:  # begun, or begun again by another worker
-                turn.life, turn.begun = life, time.monotonic()
+            turn.begun = turn.begun or time.monotonic()
             if seconds != turn.shown:
                 turn.shown = seconds
                 self._tell(Event("progress", turn.job, seconds, total))
@@ -198,7 +197,7 @@ class _Shift:
         """End the workers of clips that take too long; their turns come back as failed."""
         seconds = self._crew.timeout_seconds
         for turn in self._running.values():
-            if seconds is not None and turn.life and not turn.given_up and time.monotonic() - turn.begun > seconds:
+            if seconds is not None and turn.begun and not turn.given_up and time.monotonic() - turn.begun > seconds:
                 turn.given_up = True
                 self._ray.kill(self._workers[turn.seat])
 
@@ -210,14 +209,14 @@ class _Shift:
         try:
             outcome = self._ray.get(reference)
         except (self._ray.exceptions.RayActorError, self._ray.exceptions.OutOfMemoryError):
-            yield self._lost(turn)
+            yield from self._without_worker(turn)
             return
         if turn.given_up:  # it came in at the last moment
             self._engage(turn.seat)
         else:
             self._free.append(turn.seat)
         if isinstance(outcome, FolderBusyError):
-            turn.wait, turn.given_up = True, False
+            turn.wait, turn.given_up, turn.tries = True, False, 0
             self._waiting.append(turn)
         elif isinstance(outcome, Outcome):
             for record in outcome.log:
@@ -239,15 +238,19 @@ class _Shift:
             return
         self._free.append(seat)
 
-    def _lost(self, turn: _Turn) -> Row:
-        """A clip without its worker, which is ended for good and replaced: the next clip need not wait for Ray to notice."""
-        self._ray.kill(self._workers[turn.seat])
+    def _without_worker(self, turn: _Turn) -> Iterator[Row]:
+        """Replace the worker that a clip has lost; another one gets the clip."""
+        self._ray.kill(self._workers[turn.seat])  # where it only cannot be reached any more
         _tidy(turn)
         self._engage(turn.seat)
         if turn.given_up:
-            return batch.lost(turn.job, self._task, f"given up: it took longer than {self._crew.timeout_seconds:g} seconds.")
-        cause = f"{_TRIES} workers that worked on it died one after the other; perhaps there was too little memory."
-        return batch.lost(turn.job, self._task, cause)
+            yield batch.lost(turn.job, self._task, f"given up: it took longer than {self._crew.timeout_seconds:g} seconds.")
+        elif turn.tries < _TRIES:
+            log.info("%s: the worker that had it died; another one gets it.", turn.job.source)
+            self._waiting.appendleft(turn)
+        else:
+            cause = f"{_TRIES} workers that worked on it died one after the other; perhaps there was too little memory."
+            yield batch.lost(turn.job, self._task, cause)
 
     def _stop(self) -> None:
         for worker in [*self._workers.values(), self._board]:

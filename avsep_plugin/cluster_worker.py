@@ -5,7 +5,6 @@ Plain classes: cluster.py makes Ray actors of them.
 
 import logging
 import time
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,21 +18,21 @@ _SAY_SECONDS = 0.1
 
 
 class Board:
-    """What the workers said last: for each one which turn, in which life of the worker, seconds that are done and in all."""
+    """What the workers said last: for each one which turn, seconds that are done and in all."""
 
     def __init__(self) -> None:
-        self._said: dict[int, tuple[int, str, float, float | None]] = {}
+        self._said: dict[int, tuple[int, float, float | None]] = {}
 
-    def say(self, seat: int, turn: int, life: str, seconds: float, total: float | None) -> None:
-        self._said[seat] = (turn, life, seconds, total)
+    def say(self, seat: int, turn: int, seconds: float, total: float | None) -> None:
+        self._said[seat] = (turn, seconds, total)
 
-    def said(self) -> dict[int, tuple[int, str, float, float | None]]:
+    def said(self) -> dict[int, tuple[int, float, float | None]]:
         return self._said
 
 
 @dataclass(frozen=True)
 class Site:
-    """What holds for all workers; it lies in Ray's object store, because what a worker is made with has to outlive its death."""
+    """What holds for all workers."""
 
     task: Task
     orders: Orders
@@ -45,28 +44,23 @@ class Site:
 
 
 class Hand:
-    """A worker. Ray makes it again after its death."""
-
-    def __init__(self) -> None:
-        self._life, self._ready = uuid.uuid4().hex, False
+    """A worker."""
 
     def begin(self, site: Site) -> None:
-        """Load libraries, once; not in __init__, which Ray would try again without end where it kills the process."""
-        if not self._ready:
-            logging.getLogger("avsep_plugin").setLevel(site.level)
-            site.task.prepare(site.threads)
-            self._ready = True
+        """Load libraries. A method and not __init__, so that what goes wrong comes back as an answer."""
+        self._site = site
+        logging.getLogger("avsep_plugin").setLevel(site.level)
+        site.task.prepare(site.threads)
 
-    def do(self, site: Site, job: Job, seat: int, turn: int, wait: bool) -> Outcome | ModelError | FolderBusyError:
+    def do(self, job: Job, seat: int, turn: int, wait: bool) -> Outcome | ModelError | FolderBusyError:
         """One job. Errors that are not the clip's fault are given back: raised, they would come out wrapped in one of Ray's."""
-        self.begin(site)
-        said = -_SAY_SECONDS
+        site, said = self._site, -_SAY_SECONDS
 
         def tell(seconds: float, total: float | None) -> None:
             nonlocal said
             if time.monotonic() - said >= _SAY_SECONDS:
                 said = time.monotonic()
-                site.board.say.remote(seat, turn, self._life, seconds, total)
+                site.board.say.remote(seat, turn, seconds, total)
 
         try:
             return attend(job, site.task, site.orders, tell, wait=wait)
