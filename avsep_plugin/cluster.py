@@ -139,7 +139,7 @@ class _Shift:
     def rows(self) -> Generator[Row]:
         self._board = self._ray.remote(num_cpus=0, max_restarts=-1)(Board).remote()
         level = logging.getLogger("avsep_plugin").getEffectiveLevel()
-        self._site = self._ray.put(Site(self._task, self._orders, self._crew.threads, level, self._board))
+        self._site = self._ray.put(Site(self._task, self._orders, self._crew.threads, level, Path.cwd(), self._board))
         try:
             self._look_for_room()
             for seat in range(self._count):

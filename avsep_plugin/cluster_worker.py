@@ -3,9 +3,12 @@
 Plain classes: cluster.py makes Ray actors of them.
 """
 
+import contextlib
 import logging
+import os
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from avsep_plugin.batch import Orders
@@ -39,6 +42,8 @@ class Site:
     threads: int
     level: int
     """Of our logger."""
+    folder: Path
+    """Where relative paths begin."""
     board: Any
     """Handle of the Board actor."""
 
@@ -49,6 +54,8 @@ class Hand:
     def begin(self, site: Site) -> None:
         """Load libraries. A method and not __init__, so that what goes wrong comes back as an answer."""
         self._site = site
+        with contextlib.suppress(OSError):  # a machine that has not got this folder can still do what has absolute paths
+            os.chdir(site.folder)
         logging.getLogger("avsep_plugin").setLevel(site.level)
         site.task.prepare(site.threads)
 

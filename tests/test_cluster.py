@@ -119,6 +119,14 @@ def test_finished_clips_need_no_worker(tmp_path: Path) -> None:
     assert made(tmp_path) == before
 
 
+def test_relative_paths_begin_where_the_batch_was_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clips(tmp_path / "in", "a.mp4")
+    monkeypatch.chdir(tmp_path)
+    (row,) = rows(Findings([Job(Path("in/a.mp4"), True, Path("out/a"))], [], 0)).values()
+    assert (row.input, row.outputs["on"], row.status) == ("in/a.mp4", "out/a/on-screen.wav", "done")
+    assert (tmp_path / "out" / "a" / "on-screen.wav").is_file()
+
+
 def test_a_model_that_cannot_be_had_ends_the_batch(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"^The weights are damaged\.$"):
         rows(findings(tmp_path, "modelless-a.mp4", "b.mp4"))
