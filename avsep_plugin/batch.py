@@ -2,7 +2,8 @@
 
 inputs --discover.find--> Findings --run--> a Row for each input --report, write_text--> JSON
                                       |
-                                 an Engine: `in_process`, or worker processes (workers.py); each clip goes through `handle`
+                                 an Engine: `in_process`, worker processes (workers.py) or a cluster (cluster.py);
+                                 each clip goes through `handle`
 """
 
 import dataclasses
@@ -32,6 +33,7 @@ __all__ = [
     "Task",
     "handle",
     "in_process",
+    "lost",
     "report",
     "run",
     "settled",
@@ -225,6 +227,11 @@ def _row(
 
 def _silent(_: Event) -> None:
     """Where nobody wants to know."""
+
+
+def lost(job: Job, task: Task, cause: str) -> Row:
+    """The row of a clip whose worker is gone."""
+    return _row(job, task, "error", {}, f"{job.source}: {cause}")
 
 
 def report(rows: Sequence[Row]) -> str:

@@ -1,4 +1,7 @@
-"""The inside of a worker process (workers.py is the outside): begins once, then does one job after another."""
+"""The inside of a worker process (workers.py is the outside): begins once, then does one job after another.
+
+`attend` is what the workers of a cluster do with a job, too.
+"""
 
 import ctypes
 import logging
@@ -6,6 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -64,25 +68,33 @@ class _Stopped(BaseException):
 
 def do(job: Job, seat: int, wait: bool) -> Outcome:
     """One job in a worker process. SIGTERM unwinds it, so that drafts and ffmpeg go away, and ends the process."""
-    site, kept = _SITE.get(), _Keeper()
+    site = _SITE.get()
 
-    def progress(seconds: float) -> None:
-        site.seats[2 * seat] = seconds
+    def tell(seconds: float, total: float | None) -> None:
+        site.seats[2 * seat : 2 * seat + 2] = [seconds, UNKNOWN if total is None else total]
 
     def stop(*_: Any) -> None:
         raise _Stopped
 
     former = signal.signal(signal.SIGTERM, stop)
-    logger = logging.getLogger("avsep_plugin")
-    logger.addHandler(kept)
     try:
-        total = site.task.seconds(job)
-        site.seats[2 * seat + 1] = UNKNOWN if total is None else total
-        row = handle(job, site.task, site.orders, progress, wait=wait)
+        return attend(job, site.task, site.orders, tell, wait=wait)
     except _Stopped:
         os._exit(1)
     finally:
         signal.signal(signal.SIGTERM, former)
+
+
+def attend(job: Job, task: Task, orders: Orders, tell: Callable[[float, float | None], None], *, wait: bool) -> Outcome:
+    """One job in this process, see `batch.handle`. tell: takes the seconds that are done, 0 at the beginning, and those in all."""
+    kept = _Keeper()
+    logger = logging.getLogger("avsep_plugin")
+    logger.addHandler(kept)
+    try:
+        total = task.seconds(job)
+        tell(0.0, total)
+        row = handle(job, task, orders, lambda seconds: tell(seconds, total), wait=wait)
+    finally:
         logger.removeHandler(kept)
     return Outcome(row, kept.records)
 

@@ -128,7 +128,7 @@ class _Shift:
             self._waiting.append(turn)
         elif isinstance(failure, TimeoutError | ProcessExpired):
             workplace.tidy(turn.job.out_dir, turn.new_folders)
-            yield self._lost(turn, self._cause(failure))
+            yield batch.lost(turn.job, self._task, self._cause(failure))
         else:
             raise failure
 
@@ -139,9 +139,6 @@ class _Shift:
         how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         memory = "; perhaps there was too little memory" if code == -signal.SIGKILL else ""
         return f"the process that worked on it died ({how}{memory})."
-
-    def _lost(self, turn: _Turn, cause: str) -> Row:
-        return Row(str(turn.job.source), "error", {}, self._task.model, f"{turn.job.source}: {cause}")
 
     def _renew(self, also: list[_Turn]) -> Iterator[Row]:
         """All workers are gone: give their jobs to new ones, once. Raises WorkerError where workers do not even begin."""
@@ -158,7 +155,7 @@ class _Shift:
             elif self._seats[2 * turn.seat + 1] == NOT_BEGUN:
                 raise WorkerError("The worker processes end before they have begun; `avsep doctor` may say why.")
             else:
-                yield self._lost(turn, "the process that worked on it died.")
+                yield batch.lost(turn.job, self._task, "the process that worked on it died.")
 
     def _new_pool(self) -> ProcessPool:
         level = logging.getLogger("avsep_plugin").getEffectiveLevel()

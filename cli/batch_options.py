@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import click
 
@@ -14,6 +14,8 @@ from avsep_plugin.workers import THREADS
 from .options import output_dir, stacked
 
 _KEPT = "avsep.request"
+
+EngineName = Literal["local", "ray"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class Request:
     jobs: int = 1
     threads: int = THREADS
     timeout: float | None = None
+    engine: EngineName = "local"
+    address: str | None = None
+    gpus_per_worker: float | None = None
     shard: tuple[int, int] | None = None
     events_path: Path | None = None
 
@@ -90,6 +95,19 @@ clips_to_outputs = stacked(
     _option(
         "--threads", type=click.IntRange(1), default=THREADS, show_default="4, or as many as there are cores",
         text="Threads in each process. The same number gives the same bytes on one machine, whatever -j is.",
+    ),
+    _option(
+        "--engine", type=click.Choice(get_args(EngineName)), default="local", show_default=True,
+        text="Who does the work: processes of this machine, or workers of a Ray cluster (needs the extra [cluster]).",
+    ),
+    _option(
+        "--address", metavar="ADDR",
+        text="The Ray cluster, HOST:PORT or auto; all its machines need avsep, and the clips and DIR under the same paths. "
+        "[default: a Ray of its own on this machine]",
+    ),
+    _option(
+        "--gpus-per-worker", type=click.FloatRange(0), metavar="N",
+        text="GPUs that each Ray worker has to itself; a part such as 0.5 shares one. [default: 0, all on the CPU]",
     ),
     _option(
         "--shard", metavar="I/N", callback=_part,

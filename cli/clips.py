@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from avsep_plugin.batch import Event, Orders, Row, Task, report, run
+from avsep_plugin.batch import Engine, Event, Orders, Row, Task, report, run
+from avsep_plugin.cluster import Cluster
 from avsep_plugin.discover import Findings, find, shard
 from avsep_plugin.errors import OutputError
 from avsep_plugin.inputs import expand, read_list
@@ -35,8 +36,7 @@ def run_clips(talk: Talk, request: Request, task: Task, asked: str, json_path: P
         with events_to(request.events_path) as events, talk.bars(len(findings.jobs) + len(findings.problems)) as bars:
             teller = _Teller(talk, bars, events, None if request.dry_run else _choice(asked, task.model))
             orders = Orders(request.overwrite, request.dry_run, request.fail_fast)
-            engine = Workers(request.jobs, request.threads, request.timeout)
-            with contextlib.closing(run(findings, task, orders, engine, teller.event)) as finished:
+            with contextlib.closing(run(findings, task, orders, _engine(request), teller.event)) as finished:
                 for row in finished:
                     rows.append(row)
                     teller.row(row)
@@ -59,10 +59,18 @@ def _find(request: Request, model: str, track: str) -> Findings:
     return shard(findings, *request.shard) if request.shard else findings
 
 
+def _engine(request: Request) -> Engine:
+    if request.engine == "ray":
+        return Cluster(request.jobs, request.threads, request.timeout, request.gpus_per_worker or 0.0, request.address)
+    return Workers(request.jobs, request.threads, request.timeout)
+
+
 def _check(request: Request, json_path: Path | None) -> None:
     """What would fail every clip is said once."""
     if request.events_path == _STDIO and json_path == _STDIO:
         raise click.UsageError("--json and --events cannot both go to standard output.")
+    if request.engine != "ray" and (request.address is not None or request.gpus_per_worker is not None):
+        raise click.UsageError("--address and --gpus-per-worker are for --engine ray.")
     for path in (request.output_dir, *request.output_dir.parents):
         if path.exists() and not path.is_dir():
             raise OutputError(f"{request.output_dir}: no output folder can be made here, {path} is a file.")

@@ -29,7 +29,21 @@ MACHINERY = {
     "tracks",
     "files",
 }
-BATCH = {"inputs", "naming", "discover", "sidecar", "resume", "workplace", "work", "batch", "worker", "workers", "tasks"}
+BATCH = {
+    "inputs",
+    "naming",
+    "discover",
+    "sidecar",
+    "resume",
+    "workplace",
+    "work",
+    "batch",
+    "worker",
+    "workers",
+    "cluster_worker",
+    "cluster",
+    "tasks",
+}
 EFFECTS = {"push", "convention", "native", "effect", "chain", "finish_steps", "finishing"}
 LIBRARY = VALUES | MACHINERY | BATCH | EFFECTS | {"preset", "download", "demo", "verify", "doctor"}
 OURS = {
@@ -73,6 +87,8 @@ OURS = {
     "work": {"discover"},
     "worker": {"discover", "work", "batch"},
     "workers": {"errors", "discover", "workplace", "work", "batch", "worker"},
+    "cluster_worker": {"errors", "discover", "work", "batch", "worker"},
+    "cluster": {"errors", "discover", "workplace", "work", "batch", "worker", "workers", "cluster_worker"},
     "tasks": {"errors", "config", "discover", "sidecar", "work", "media", "models", "files"},
     "verify": {"errors", "sidecar", "media"},
     "doctor": {"errors", "sidecar", "preset", "media", "models", "pipeline", "files"},
@@ -109,6 +125,7 @@ ONLY_IN = {
         "training",
     },
     "pebble": {"workers"},
+    "ray": {"cluster"},
     "filelock": {"workplace"},
     "safetensors": {"models", "training"},
     "pedalboard": {"native", "chain", "finishing"},
