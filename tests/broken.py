@@ -18,7 +18,10 @@ from avsep_plugin.dsp.stft import analyse
 
 RATE_HZ = 16000
 KINDS = ("mp4", "mov", "mkv", "avi", "ts")
-_CODECS = {"mp4": ("mpeg4", "aac"), "mov": ("mjpeg", "pcm_s16le"), "mkv": ("mpeg4", "flac"), "avi": ("mpeg4", "pcm_s16le"), "ts": ("mpeg2video", "mp2")}
+_CODECS = {
+    "mp4": ("mpeg4", "aac"), "mov": ("mjpeg", "pcm_s16le"), "mkv": ("mpeg4", "flac"), "avi": ("mpeg4", "pcm_s16le"),
+    "ts": ("mpeg2video", "mp2"),
+}  # fmt: skip
 _STFT = StftConfig(512, 128, 512)
 _CONFIG = ModelConfig(
     sample_rate_hz=8000,
