@@ -9,6 +9,7 @@ inputs --discover.find--> Findings --run--> a Row for each input --report, write
 import dataclasses
 import json
 import logging
+import os
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ def run(
             return
     if not findings.jobs:
         return
-    orders = dataclasses.replace(orders, sources=frozenset(job.source.resolve() for job in findings.jobs))
+    orders = dataclasses.replace(orders, sources=frozenset(_real(job.source) for job in findings.jobs))
     with closing((engine or in_process)(findings.jobs, task.identified(), orders, tell or _silent)) as rows:
         for row in rows:
             yield row
@@ -209,7 +210,7 @@ def _check_replaced(job: Job, decision: Decision, orders: Orders, names: set[str
 
 
 def _check_no_clip(job: Job, orders: Orders, outputs: Iterable[Path]) -> None:
-    if any(path.resolve() in orders.sources for path in outputs):
+    if any(_real(path) in orders.sources for path in outputs):
         raise OutputError(f"{job.source}: an output in {job.out_dir} would replace a clip; name another output folder.")
 
 
@@ -223,6 +224,11 @@ def _row(
 ) -> Row:
     paths = {kind: str(path) for kind, path in outputs.items()}
     return Row(str(job.source), status, paths, task.model, message, list(warnings), reason)
+
+
+def _real(path: Path) -> Path:
+    """Where a path leads; unlike `Path.resolve` it does not mind links that lead round in a circle."""
+    return Path(os.path.realpath(path))
 
 
 def _silent(_: Event) -> None:

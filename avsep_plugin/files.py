@@ -65,7 +65,7 @@ class FileResult:
 def separation_outputs(source: Path, out_dir: Path, options: SeparateFileOptions = DEFAULT_FILE_OPTIONS) -> dict[str, Path]:
     """The files that `separate_file` will write, by kind. For `track` "all" it looks how many tracks there are; one if that fails."""
     is_numbered = options.track == "all"
-    tracks = range(_track_count(source)) if options.track == "all" else [options.track]
+    tracks = range(_track_count(source, options.tolerate_damage)) if options.track == "all" else [options.track]
     names = output_names(source, options.deliver, tracks, is_numbered, options.file_format, options.container, options.confidence)
     return {kind: out_dir / name for kind, name in names.items()}
 
@@ -90,10 +90,10 @@ def separate_file(
     """
     if options.needs_aligner and aligner is None:
         raise ValueError("these options need an aligner")
-    info = _checked(source, options.track)
+    info = _checked(source, options.track, options.tolerate_damage)
     outputs = separation_outputs(source, out_dir, options)
     tracks = [track.index for track in info.audio] if options.track == "all" else [options.track]
-    clock = ClipClock.of(info, options.pad_to_picture)
+    clock = ClipClock.of(info, options.pad_to_picture, options.tolerate_damage)
     region = Region.parse(options.region) if options.region else None
     length = info.audio[tracks[0]].duration_seconds or info.duration_seconds
     passes = Passes(progress, len(tracks) * (1 + options.finds_shots + options.needs_aligner), length)
@@ -102,7 +102,8 @@ def separate_file(
         warnings = list(dict.fromkeys(note for one in made for note in one.notes))
         if "video" in drafts:
             bits = max(info.audio[track].bits_per_sample or 16 for track in tracks)
-            warnings += remux(source, drafts["video"], video_sounds(made, options.deliver), options.container, bits)
+            sounds = video_sounds(made, options.deliver)
+            warnings += remux(source, drafts["video"], sounds, options.container, bits, options.tolerate_damage)
     return FileResult(outputs, warnings)
 
 
@@ -159,9 +160,9 @@ def at_time(heat_map: HeatMap, seconds: Fraction) -> Float32:
     return values
 
 
-def _checked(source: Path, track: int | Literal["all"]) -> MediaInfo:
+def _checked(source: Path, track: int | Literal["all"], tolerate_damage: bool = False) -> MediaInfo:
     """What is in the clip. Raises NoVideoError or NoAudioError where there is nothing to work on."""
-    info = probe(source)
+    info = probe(source, tolerate_damage)
     if not info.audio:
         raise NoAudioError(f"{source} has no sound.")
     if info.video is None:
@@ -171,10 +172,10 @@ def _checked(source: Path, track: int | Literal["all"]) -> MediaInfo:
     return info
 
 
-def _track_count(source: Path) -> int:
+def _track_count(source: Path, tolerate_damage: bool) -> int:
     """Sound tracks of a clip; 1 where it cannot be read, which is said when it is worked on."""
     try:
-        return max(1, len(probe(source).audio))
+        return max(1, len(probe(source, tolerate_damage).audio))
     except AvsepError:
         return 1
 

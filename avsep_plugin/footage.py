@@ -57,11 +57,13 @@ class Footage:
     Raises NoAudioError, NoVideoError and whatever else opening a file raises.
     """
 
-    def __init__(self, path: Path, picture: PictureConfig, track: int = 0, region: Region | None = None) -> None:
-        self.path, self.track, self.region = path, track, region
-        self._audio = AudioReader(path, track)
+    def __init__(
+        self, path: Path, picture: PictureConfig, track: int = 0, region: Region | None = None, tolerate_damage: bool = False
+    ) -> None:  # fmt: skip
+        self.path, self.track, self.region, self.tolerate_damage = path, track, region, tolerate_damage
+        self._audio = AudioReader(path, track, tolerate_damage)
         try:
-            self._frames = FrameReader(path, picture.frame_rate, self._audio.start_seconds, picture, region)
+            self._frames = FrameReader(path, picture.frame_rate, self._audio.start_seconds, picture, region, tolerate_damage)
         except BaseException:
             self._audio.close()
             raise
@@ -72,7 +74,7 @@ class Footage:
 
     def again(self, picture: PictureConfig) -> "Footage":
         """The same file from its beginning, as another model wants its picture; to be closed like this one."""
-        return Footage(self.path, picture, self.track, self.region)
+        return Footage(self.path, picture, self.track, self.region, self.tolerate_damage)
 
     def blocks(self, samples: int | None = None) -> Iterator[Tensor]:
         """The sound from where the last reading ended, [C, n] float32 in pieces; `samples` of it, or (None) all the rest."""
@@ -91,7 +93,7 @@ class Footage:
     @property
     def notes(self) -> list[str]:
         """What the readers had to mend so far."""
-        return [*self._audio.notes, *self._frames.notes]
+        return [*self._audio.notes, *self._frames.salvage.notes, *self._frames.notes]
 
     def close(self) -> None:
         """Let go of the file."""

@@ -52,6 +52,8 @@ class SeparateFileOptions:
     """Widens the part at both ends, as far as the sound goes."""
     pad_to_picture: bool = False
     """Pads the stems with silence, so that they begin with the picture and last as long."""
+    tolerate_damage: bool = False
+    """Take of a damaged clip what can be decoded, with silence in the holes, and say so in the warnings; False: refuse it."""
 
     def __post_init__(self) -> None:
         unknown = set(self.deliver) - set(get_args(Deliver))

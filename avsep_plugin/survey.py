@@ -86,5 +86,8 @@ def survey(
 
 
 def _cuts(footage: Footage, start_seconds: Fraction, end_seconds: Fraction | None, progress: Progress) -> tuple[Fraction, ...]:
-    cuts = find_cuts(footage.path, footage.region, end_seconds, progress=lambda time: progress(float(time - start_seconds)))
+    cuts = find_cuts(
+        footage.path, footage.region, end_seconds, progress=lambda time: progress(float(time - start_seconds)),
+        tolerate_damage=footage.tolerate_damage,
+    )  # fmt: skip
     return cuts.merged(start_seconds)

@@ -50,11 +50,11 @@ class ClipClock:
     """Date and time of the recording as ISO 8601."""
 
     @classmethod
-    def of(cls, info: MediaInfo, with_length: bool = False) -> "ClipClock":
+    def of(cls, info: MediaInfo, with_length: bool = False, tolerate_damage: bool = False) -> "ClipClock":
         """A clip without a date was recorded when its file was last changed. Raises what `probe` raises."""
         assert info.video is not None
         changed = datetime.fromtimestamp(int(info.path.stat().st_mtime), UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        length = picture_seconds(info.path) if with_length else None
+        length = picture_seconds(info.path, tolerate_damage) if with_length else None
         return cls(Clock.of(info.timecode, info.video.average_rate), info.video.start_seconds, length, info.created or changed)
 
 
@@ -87,7 +87,7 @@ def separate_track(
     aligner: wanted where `options.needs_aligner`. Raises MediaError and OutputError as `files.separate_file` does, ConfigError for a part
     that is not in the clip.
     """
-    with Footage(info.path, model.config.picture, track, region) as footage, _about(info.path):
+    with Footage(info.path, model.config.picture, track, region, options.tolerate_damage) as footage, _about(info.path):
         shape = _Shape.of(footage, info.audio[track], model, options)
         late = footage.start_seconds - clip.picture_start_seconds
         heard = _Heard.of(options.wanted.part(clip.clock, late, footage.sample_rate_hz), footage, model, options)

@@ -24,6 +24,7 @@ from avsep_plugin.sidecar import Sidecar
 
 _BLOCK_SAMPLES = 2**16
 _FLOAT_TOLERANCE = 1e-6
+_TOLERANT = "tolerate_damage"
 _PARTS = ("start", "end", "pad_to_picture")
 """Options with which the stems do not begin and end with the source's sound: they are not compared with it."""
 
@@ -108,7 +109,7 @@ def _stems(folder: Path, known: Sidecar, skipped: list[str]) -> Iterator[str]:
     if source is None and pairs:
         skipped.append(f"{folder}: the stems were not compared with the source: {why}.")
     for on, off, track in pairs:
-        yield from _compare(on, off, source, track)
+        yield from _compare(on, off, source, track, bool(known.options.get(_TOLERANT)))
 
 
 def _pairs(folder: Path, known: Sidecar) -> Iterator[tuple[Path, Path, int]]:
@@ -121,7 +122,7 @@ def _pairs(folder: Path, known: Sidecar) -> Iterator[tuple[Path, Path, int]]:
             yield folder / on.name, folder / off.name, track
 
 
-def _compare(on: Path, off: Path, source: Path | None, track: int) -> Iterator[str]:
+def _compare(on: Path, off: Path, source: Path | None, track: int, tolerate_damage: bool) -> Iterator[str]:
     """Both stems against each other, and their sum against the source's sound, in blocks."""
     first, second = (_sound(path) for path in (on, off))
     if (first.sample_rate_hz, first.channels) != (second.sample_rate_hz, second.channels):
@@ -130,7 +131,7 @@ def _compare(on: Path, off: Path, source: Path | None, track: int) -> Iterator[s
     readers = [AudioReader(on), AudioReader(off)]
     try:
         if source is not None:
-            readers.append(AudioReader(source, track))
+            readers.append(AudioReader(source, track, tolerate_damage))
             if (readers[2].sample_rate_hz, readers[2].channels) != (first.sample_rate_hz, first.channels):
                 yield f"{on} has {_form(first)}; its source has {readers[2].sample_rate_hz} Hz, {readers[2].channels} channels."
                 return
@@ -182,7 +183,7 @@ def _picture(folder: Path, known: Sidecar, skipped: list[str]) -> Iterator[str]:
     if "video" not in known.outputs:
         return
     copy = folder / known.outputs["video"].name
-    source, why = _source(known)
+    source, why = (None, "damage of it is tolerated") if known.options.get(_TOLERANT) else _source(known)
     if source is None:
         skipped.append(f"{folder}: the picture was not compared with the source: {why}.")
         return

@@ -99,6 +99,12 @@ delivery = stacked(
         "microphones on one track (boom left, lavalier right).  [default: linked]",
         type=click.Choice(("linked", "split")),
     ),
+    _option(
+        "--tolerate-damage",
+        "Of a clip that FFmpeg finds damaged, take what can be decoded, with silence in the holes of the sound, and say so in warnings. "
+        "Otherwise such a clip is an error.",
+        is_flag=True, default=None,
+    ),
 )  # fmt: skip
 
 

@@ -84,3 +84,7 @@ def test_every_separator_has_an_aligner_beside_it(tmp_path: Path, model_folder: 
     assert store.aligner_beside("mini") == "mini"
     (tmp_path / "align.safetensors").touch()
     assert store.aligner_beside(str(tmp_path)) == str(tmp_path)
+
+
+def test_damage_is_tolerated_where_the_user_says_so(given: Callable[..., SeparateFileOptions]) -> None:
+    assert given("--tolerate-damage").tolerate_damage

@@ -67,6 +67,18 @@ def read_wav(path: Path) -> np.ndarray:
         return np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], axis=1).reshape(-1, 2).T
 
 
+def test_what_was_salvaged_is_checked_against_what_can_be_decoded(
+    tmp_path: Path, make_clip: MakeClip, tiny_models: dict[str, Path]
+) -> None:
+    clip = make_clip(tmp_path / "talk.mkv", 2.0)
+    clip.write_bytes(clip.read_bytes()[:-20_000])
+    task = SeparateTask(str(tiny_models["separate"]), "cpu", {"tolerate_damage": True})
+    assert [row.status for row in run(find([clip], tmp_path / "out"), task)] == ["done"]
+    checked = check(tmp_path / "out" / "talk")
+    assert checked.problems == []
+    assert [why.rpartition(": ")[2] for why in checked.skipped] == ["damage of it is tolerated."]
+
+
 @pytest.mark.parametrize("settings", [{"track": "all"}, {"pad_to_picture": True}, {"end": "0.5"}, {"container": "mkv"}])
 def test_whatever_was_delivered_is_checked(
     settings: dict[str, object], tmp_path: Path, make_clip: MakeClip, tiny_models: dict[str, Path]

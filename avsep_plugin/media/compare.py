@@ -18,6 +18,7 @@ from av.audio.stream import AudioStream
 from av.stream import Disposition, Stream
 
 from avsep_plugin.media.plan import Out, content
+from avsep_plugin.media.salvage import Salvage
 from avsep_plugin.media.source import open_media, video_stream
 
 _OWN_TAGS = re.compile(
@@ -67,12 +68,12 @@ class _File:
         return next((tags["timecode"] for tags in (self.tags, *(stream.tags for stream in self.streams)) if "timecode" in tags), "")
 
 
-def differences(source: Path, result: Path, outs: Sequence[Out]) -> list[str]:
+def differences(source: Path, result: Path, outs: Sequence[Out], tolerate_damage: bool = False) -> list[str]:
     """What of the source is not, or is otherwise, in the result whose streams are `outs`; one sentence each.
 
     Streams that were left out on purpose are not named: who left them out has said so.
     """
-    old, new = _look(source), _look(result)
+    old, new = _look(source, tolerate_damage), _look(result)
     said = list(_lost_tags("", {key: value for key, value in old.tags.items() if key != "timecode"}, new.tags))
     said += [f"The timecode {old.timecode} was dropped: the container has none."] if old.timecode not in ("", new.timecode) else []
     if len(new.streams) != len(outs):
@@ -90,8 +91,8 @@ def differences(source: Path, result: Path, outs: Sequence[Out]) -> list[str]:
     return said + [f"The picture's {name} was changed: the container cannot say it." for name in changed]
 
 
-def _look(path: Path) -> _File:
-    with open_media(path) as container:
+def _look(path: Path, tolerate_damage: bool = False) -> _File:
+    with open_media(path, Salvage(path, tolerate_damage)) as container:
         streams = [
             _Stream(
                 stream.index,

@@ -10,24 +10,17 @@ from typing import BinaryIO
 
 import av.container
 
-from avsep_plugin.errors import DamagedMediaError
-
 _SEGMENT = b"\x18\x53\x80\x67"
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
-def check_whole(path: Path, container: av.container.InputContainer) -> None:
-    """Raise DamagedMediaError where the file is cut short or an Ogg page does not match its checksum."""
+def is_whole(path: Path, container: av.container.InputContainer) -> bool:
+    """Whether, as far as can be told, the file is not cut short, and every Ogg page matches its checksum."""
     if "matroska" in container.format.name:
-        whole = _matroska_is_whole(path)
-    elif "mp4" in container.format.name:
-        whole = _index_is_inside(path, container)
-    elif container.format.name == "ogg":
-        whole = _ogg_pages_match(path)
-    else:
-        return
-    if not whole:
-        raise DamagedMediaError(f"{path} is damaged: it is cut short or parts of it were overwritten.")
+        return _matroska_is_whole(path)
+    if "mp4" in container.format.name:
+        return _index_is_inside(path, container)
+    return container.format.name != "ogg" or _ogg_pages_match(path)
 
 
 def _index_is_inside(path: Path, container: av.container.InputContainer) -> bool:

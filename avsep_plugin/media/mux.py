@@ -20,6 +20,7 @@ from avsep_plugin.media.edits import AAC_PRIMING_SAMPLES, set_sound_start
 from avsep_plugin.media.ffmpeg import node_address, run_ffmpeg, several
 from avsep_plugin.media.plan import NewSound, Out, lay_out, without
 from avsep_plugin.media.read import AudioReader
+from avsep_plugin.media.salvage import Salvage
 from avsep_plugin.media.source import audio_streams, open_media, video_stream
 
 __all__ = ["NewSound", "add_sound", "remux"]
@@ -31,15 +32,18 @@ _NO_ROOM = ("No space left", "Permission denied", "Input/output error", "File to
 """What ffmpeg says where another container would not help."""
 
 
-def remux(source: Path, output: Path, sounds: Sequence[NewSound], container: Container = "source", bits: int = 24) -> list[str]:
+def remux(
+    source: Path, output: Path, sounds: Sequence[NewSound], container: Container = "source", bits: int = 24, tolerate_damage: bool = False
+) -> list[str]:  # fmt: skip
     """Write `output`: the source with new sounds, everything else copied as it is.
 
-    source: media file with sound, never changed; its start and clock are kept. bits: per sample of its sound. Returns warnings, one
-    sentence each: what the container could not take, found by comparing the result with the source. The output appears whole or not
-    at all. Raises OutputError (with ffmpeg's complaint), NoAudioError, NoVideoError, and what opening the source raises.
+    source: media file with sound, never changed; its start and clock are kept. bits: per sample of its sound. tolerate_damage: copy what
+    ffmpeg finds in a damaged one. Returns warnings, one sentence each: what the container could not take, found by comparing the result
+    with the source. The output appears whole or not at all. Raises OutputError (with ffmpeg's complaint), NoAudioError, NoVideoError, and
+    what opening the source raises.
     """
     source, output = Path(source), Path(output)
-    with open_media(source) as opened:
+    with open_media(source, Salvage(source, tolerate_damage)) as opened:
         picture = video_stream(opened)
         if picture is None:
             raise NoVideoError(f"{source} has no picture.")
@@ -57,8 +61,8 @@ def remux(source: Path, output: Path, sounds: Sequence[NewSound], container: Con
             outs, warnings = without(outs, refused)
             notes = _write(source, outs, how, tags, temporary, output)
         if how.has_edit_lists:
-            _set_starts(source, temporary, outs, how)
-        return warnings + notes + differences(source, temporary, outs)
+            _set_starts(source, temporary, outs, how, tolerate_damage)
+        return warnings + notes + differences(source, temporary, outs, tolerate_damage)
 
 
 def add_sound(picture: Path, source: Path, output: Path, target: Path) -> list[str]:
@@ -139,23 +143,25 @@ def _file_tags(source: av.container.InputContainer, how: Target) -> list[str]:
     return [f"{key}={value}" for key, value in tags.items()]
 
 
-def _set_starts(source: Path, result: Path, outs: Sequence[Out], how: Target) -> None:
+def _set_starts(source: Path, result: Path, outs: Sequence[Out], how: Target, tolerate_damage: bool) -> None:
     """Cut the priming of AAC tracks that do not start at 0, which FFmpeg's muxer leaves audible (see `edits`)."""
     for track, out in enumerate(out for out in outs if out.kind == "audio"):
         codec = out.codec if out.how == "copy" else how.sound.encoder
         if codec != "aac":
             continue
-        start, priming = (out.start_seconds, AAC_PRIMING_SAMPLES) if out.file is not None else _start_and_priming(source, out.tags_of)
+        known = out.file is not None
+        start, priming = (out.start_seconds, AAC_PRIMING_SAMPLES) if known else _start_and_priming(source, out.tags_of, tolerate_damage)
         if start > 0 and priming > 0:
             set_sound_start(result, start, track, priming if out.how == "copy" else AAC_PRIMING_SAMPLES)
 
 
-def _start_and_priming(source: Path, index: int) -> tuple[Fraction, int]:
+def _start_and_priming(source: Path, index: int, tolerate_damage: bool) -> tuple[Fraction, int]:
     """When a sound track of the source starts, and how many samples of its first packets lie before that."""
-    with open_media(source) as opened:
+    salvage = Salvage(source, tolerate_damage)
+    with open_media(source, salvage) as opened:
         stream = opened.streams[index]
         number = [track.index for track in audio_streams(opened)].index(index)
-        first = next((packet.pts for packet in opened.demux(stream) if packet.pts is not None), 0)
+        first = next((packet.pts for packet in salvage.packets(opened, stream) if packet.pts is not None), 0)
         first_seconds = first * (stream.time_base or Fraction(0))
-    with AudioReader(source, number) as reader:
+    with AudioReader(source, number, tolerate_damage) as reader:
         return reader.start_seconds, round((reader.start_seconds - first_seconds) * reader.sample_rate_hz)

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import av
+import av.error
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from avsep_plugin.clip import UInt8
 from avsep_plugin.config import PictureConfig
-from avsep_plugin.errors import DamagedMediaError, NoVideoError
+from avsep_plugin.errors import NoVideoError
 from avsep_plugin.media.geometry import Orientation, covered_area, display_size, fitted_size, kept_part
 from avsep_plugin.media.probe import VideoStream
 from avsep_plugin.media.region import Region
-from avsep_plugin.media.source import MediaReader, reading, select, video_stream
+from avsep_plugin.media.source import MediaReader, select, video_stream
 
 
 class Shown(NamedTuple):
@@ -31,8 +32,8 @@ class Shown(NamedTuple):
 class Pictures(MediaReader):
     """The displayed pictures of a file in order, each with its time; base of the readers, which take of them what they need."""
 
-    def __init__(self, path: Path | str, region: Region | None = None) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path | str, region: Region | None = None, tolerate_damage: bool = False) -> None:
+        super().__init__(path, tolerate_damage)
         self._region = region
         stream = video_stream(self.container)
         if stream is None:
@@ -51,16 +52,20 @@ class Pictures(MediaReader):
         step = self._step_seconds
         previous: Fraction | None = None
         seen_key = False
-        with reading(self.path):
-            for packet in self.container.demux(self._stream):
-                if packet.is_corrupt and seen_key:
-                    raise DamagedMediaError(f"{self.path} is damaged: a packet of the picture is cut short.")
-                for frame in self._stream.codec_context.decode(packet):
-                    seen_key |= frame.key_frame
-                    if frame.is_corrupt and seen_key:
-                        raise DamagedMediaError(f"{self.path} is damaged: FFmpeg could not decode a picture whole.")
-                    previous = _frame_time(frame, previous, step, self._stream.time_base)
-                    yield previous, frame
+        for packet in self.salvage.packets(self.container, self._stream):
+            if packet.is_corrupt and seen_key:
+                self.salvage.report("a packet of the picture is cut short")
+            try:
+                frames = self._stream.codec_context.decode(packet)
+            except av.error.FFmpegError as exc:
+                self.salvage.report_failure(exc, "picture")
+                continue
+            for frame in frames:
+                seen_key |= frame.key_frame
+                if frame.is_corrupt and seen_key:
+                    self.salvage.report("FFmpeg could not decode a picture whole")
+                previous = _frame_time(frame, previous, step, self._stream.time_base)
+                yield previous, frame
 
     def _shown(self, frame: av.VideoFrame) -> Shown:
         """The part of a frame that is to be seen. A region is cut at the coded size, before any scaling could mix pixels over its edge."""
@@ -96,13 +101,14 @@ class FrameReader(Pictures):
     With a region, it is the box around this that is fitted, as if it were the whole picture.
     Frame i is the picture displayed at origin + (i + 1/2) / frame_rate on the file's clock; before the first picture the first one is
     shown, after the last the last. Pictures that are not picked are decoded but never scaled.
-    Raises what `open_media` raises, NoVideoError, and DamagedMediaError while reading.
+    Raises what `open_media` raises, NoVideoError, and (not with tolerate_damage) DamagedMediaError while reading.
     """
 
     def __init__(
-        self, path: Path | str, frame_rate: Fraction, origin_seconds: Fraction, picture: PictureConfig, region: Region | None = None
-    ) -> None:
-        super().__init__(path, region)
+        self, path: Path | str, frame_rate: Fraction, origin_seconds: Fraction, picture: PictureConfig, region: Region | None = None,
+        tolerate_damage: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__(path, region, tolerate_damage)
         self.frame_rate, self.origin_seconds, self.picture = Fraction(frame_rate), Fraction(origin_seconds), picture
         self.notes: list[str] = []
         self.last_frame: int | None = None

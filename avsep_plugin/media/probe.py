@@ -7,11 +7,13 @@ from pathlib import Path
 
 import av
 import av.container
+import av.error
 import av.stream
 from av.stream import Disposition
 
 from avsep_plugin.errors import NotMediaError, NoVideoError
 from avsep_plugin.media.geometry import Orientation, display_size
+from avsep_plugin.media.salvage import Salvage
 from avsep_plugin.media.source import audio_streams, open_media, reading, video_stream
 
 _BITS = {"u8": 8, "s16": 16, "s32": 32, "s64": 64, "flt": 32, "dbl": 64}
@@ -66,37 +68,39 @@ class MediaInfo:
     """Date and time of the recording, as the file writes them."""
 
 
-def probe(path: Path | str) -> MediaInfo:
-    """Look into a file (its header, and its first picture for the rotation).
+def probe(path: Path | str, tolerate_damage: bool = False) -> MediaInfo:
+    """Look into a file (its header, and its first picture for the rotation). tolerate_damage: see `salvage`.
 
     Raises MediaNotFoundError, NotMediaError (directory, empty, unknown, neither sound nor picture), DamagedMediaError.
     """
     path = Path(path)
-    with open_media(path) as container, reading(path):
+    salvage = Salvage(path, tolerate_damage)
+    with open_media(path, salvage) as container, reading(path):
         picture = video_stream(container)
         sounds = tuple(_audio(index, stream) for index, stream in enumerate(audio_streams(container)))
         if picture is None and not sounds and not container.streams.video:
             raise NotMediaError(f"{path} holds neither sound nor picture.")
         duration = Fraction(container.duration, av.time_base) if container.duration is not None else None
-        video = _video(container, picture) if picture is not None else None
+        video = _video(container, picture, salvage) if picture is not None else None
         timecode, created = _first_tag(container, "timecode"), _first_tag(container, "creation_time", "modification_date")
         return MediaInfo(path, container.format.name, duration, video, sounds, timecode, created)
 
 
-def picture_seconds(path: Path | str) -> Fraction:
+def picture_seconds(path: Path | str, tolerate_damage: bool = False) -> Fraction:
     """How long the picture lasts, from its first frame to the end of its last; reads all packets of it, decodes none.
 
     Raises NoVideoError and what `probe` raises.
     """
     path = Path(path)
-    with open_media(path) as container, reading(path):
+    salvage = Salvage(path, tolerate_damage)
+    with open_media(path, salvage) as container:
         stream = video_stream(container)
         if stream is None:
             raise NoVideoError(f"{path} has no picture.")
         step = 1 / (stream.average_rate or Fraction(25))
         shown = [
             (packet.pts * packet.time_base, packet.duration * packet.time_base if packet.duration else step)
-            for packet in container.demux(stream) if packet.pts is not None and packet.time_base is not None
+            for packet in salvage.packets(container, stream) if packet.pts is not None and packet.time_base is not None
         ]  # fmt: skip
         return max(start + length for start, length in shown) - min(start for start, _ in shown) if shown else Fraction(0)
 
@@ -138,8 +142,8 @@ def _depth(context: av.AudioCodecContext, kind: str) -> int:
     return 24 if kind == "s32" else _BITS.get(kind, 16)
 
 
-def _video(container: av.container.InputContainer, stream: av.VideoStream) -> VideoStream:
-    first = next(container.decode(stream), None)
+def _video(container: av.container.InputContainer, stream: av.VideoStream, salvage: Salvage) -> VideoStream:
+    first = _first_picture(container, stream, salvage)
     orientation = Orientation.of(first) if first is not None else Orientation()
     width, height = (first.width, first.height) if first is not None else (stream.width, stream.height)
     shown = display_size(width, height, stream.sample_aspect_ratio, orientation.swap)
@@ -148,6 +152,16 @@ def _video(container: av.container.InputContainer, stream: av.VideoStream) -> Vi
         stream.codec.name, width, height, *shown, orientation.rotation_degrees,
         stream.average_rate, start, duration, bool(stream.disposition & Disposition.attached_pic),
     )  # fmt: skip
+
+
+def _first_picture(container: av.container.InputContainer, stream: av.VideoStream, salvage: Salvage) -> av.VideoFrame | None:
+    for packet in salvage.packets(container, stream):
+        try:
+            for frame in stream.codec_context.decode(packet):
+                return frame
+        except av.error.FFmpegError as exc:
+            salvage.report_failure(exc, "picture")
+    return None
 
 
 def _times(stream: av.stream.Stream) -> tuple[Fraction, Fraction | None]:

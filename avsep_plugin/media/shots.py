@@ -61,13 +61,14 @@ def find_cuts(
     end_seconds: Fraction | None = None,
     threshold: float = THRESHOLD,
     progress: Callable[[Fraction], None] | None = None,
+    tolerate_damage: bool = False,
 ) -> Cuts:
     """The cuts of a clip, seen in the region only, up to a time on the file's clock (None: to its end).
 
     progress: takes the time of each picture on that clock. Raises what opening and reading a picture raises (media.picture).
     """
     times = []
-    with _CutFinder(path, region) as finder:
+    with _CutFinder(path, region, tolerate_damage) as finder:
         for time, begins in finder.marked(threshold):
             times += [time] if begins else []
             if progress is not None:

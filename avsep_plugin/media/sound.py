@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 import numpy as np
 import numpy.typing as npt
 
 from avsep_plugin.clip import Float32
-from avsep_plugin.errors import DamagedMediaError, NoAudioError
-from avsep_plugin.media.source import MediaReader, audio_streams, reading, select
+from avsep_plugin.errors import NoAudioError
+from avsep_plugin.media.source import MediaReader, audio_streams, select
 
 _JITTER_SECONDS = Fraction(1, 1000)
 """Timestamps this close to the clock are rounding of the container's time base (Matroska counts milliseconds)."""
@@ -34,11 +35,11 @@ class Gap:
 class AudioReader(MediaReader):
     """The samples of one sound track as FFmpeg decodes them, after edit list and priming, on the file's own clock.
 
-    Raises what `open_media` raises, NoAudioError, and DamagedMediaError while reading.
+    Raises what `open_media` raises, NoAudioError, and (not with tolerate_damage) DamagedMediaError while reading.
     """
 
-    def __init__(self, path: Path | str, track: int = 0) -> None:
-        super().__init__(path)
+    def __init__(self, path: Path | str, track: int = 0, tolerate_damage: bool = False) -> None:
+        super().__init__(path, tolerate_damage)
         tracks = audio_streams(self.container)
         if not 0 <= track < len(tracks):
             self.close()
@@ -56,6 +57,8 @@ class AudioReader(MediaReader):
         self.sample_rate_hz, self.channels = context.sample_rate, context.layout.nb_channels
         self.start_seconds = (self._stream.start_time or 0) * (self._stream.time_base or Fraction(0))
         self._resampler: av.AudioResampler | None = None
+        self._resampled: tuple[int, str, str] | None = None
+        """Rate, layout and sample format of the frames that the resampler takes."""
         self._open()
 
     def read(self, samples: int) -> Float32:
@@ -74,7 +77,7 @@ class AudioReader(MediaReader):
     def notes(self) -> list[str]:
         """What was mended so far, one sentence each."""
         kinds = ((self._silence, "gap", "filled with silence"), (self._dropped, "overlap", "dropped"))
-        return [
+        return self.salvage.notes + [
             f"{count} {name}{'s' if count > 1 else ''} in the timestamps of the sound {what} ({total / self.sample_rate_hz:.3f} s in all)."
             for (count, total), name, what in kinds if count
         ]  # fmt: skip
@@ -93,15 +96,20 @@ class AudioReader(MediaReader):
                 self.start_seconds = first.pts * first.time_base
             self._last_frame = first
             self._put(first)
+        if not self.sample_rate_hz or not self.channels:
+            self.close()
+            raise NoAudioError(f"{self.path} has no sound that can be decoded.")
 
     def _decode(self) -> Iterator[av.AudioFrame]:
-        with reading(self.path):
-            for packet in self.container.demux(self._stream):
-                if packet.is_corrupt:
-                    raise DamagedMediaError(f"{self.path} is damaged: a packet of the sound is cut short.")
-                for frame in self._stream.codec_context.decode(packet):
-                    if frame.samples:
-                        yield frame
+        for packet in self.salvage.packets(self.container, self._stream):
+            if packet.is_corrupt:
+                self.salvage.report("a packet of the sound is cut short")
+            try:
+                frames = self._stream.codec_context.decode(packet)
+            except av.error.FFmpegError as exc:
+                self.salvage.report_failure(exc, "sound")
+                continue
+            yield from (frame for frame in frames if frame.samples)
 
     def _ready(self) -> bool:
         """See to it that a part lies on the queue; False at the end. The last part is held back until it is known to be the last."""
@@ -132,14 +140,20 @@ class AudioReader(MediaReader):
             self._clock -= padding
 
     def _uniform(self, frame: av.AudioFrame | None) -> list[av.AudioFrame]:
-        """The frame at the track's first rate and layout (a broadcast may change them on the way); None flushes."""
-        if frame is None:
-            return self._resampler.resample(None) if self._resampler else []
-        if self._resampler is None and (frame.sample_rate, frame.layout.name) == (self.sample_rate_hz, self.layout):
-            return [frame]
+        """The frame at the track's first rate and layout (a broadcast may change them on the way, and back); None flushes."""
+        kind = (frame.sample_rate, frame.layout.name, frame.format.name) if frame else None
+        rest: list[av.AudioFrame] = []
+        if self._resampler and kind != self._resampled:  # a resampler takes frames of one kind only
+            rest, self._resampler = self._resampler.resample(None), None
+        if frame is None or (frame.sample_rate, frame.layout.name) == (self.sample_rate_hz, self.layout):
+            return rest + ([frame] if frame else [])
         if self._resampler is None:
-            self._resampler = av.AudioResampler("fltp", self.layout, self.sample_rate_hz)
-        return self._resampler.resample(frame)
+            self._resampler, self._resampled = av.AudioResampler("fltp", self.layout, self.sample_rate_hz), kind
+        try:
+            return rest + self._resampler.resample(frame)
+        except av.error.FFmpegError as exc:
+            self.salvage.report_failure(exc, "sound")
+            return rest
 
     def _put(self, frame: av.AudioFrame) -> None:
         """Queue a frame where its timestamp says; a difference to the clock of up to a millisecond is rounding."""
@@ -149,10 +163,11 @@ class AudioReader(MediaReader):
             place = (frame.pts * frame.time_base - self.start_seconds) * self.sample_rate_hz
             ahead = round(place - self._clock)
         if abs(ahead) > self.sample_rate_hz * _JUMP_SECONDS:
-            raise DamagedMediaError(f"{self.path} is damaged: the timestamps of its sound jump by {ahead // self.sample_rate_hz} s.")
+            self.salvage.report(f"the timestamps of its sound jump by {ahead // self.sample_rate_hz} s")
+            ahead = 0
         if ahead > self.sample_rate_hz * _JITTER_SECONDS:
             if self.container.format.name == "flac":  # its timestamps are counted samples: what is missing was lost
-                raise DamagedMediaError(f"{self.path} is damaged: {ahead} samples are missing after sample {self._clock}.")
+                self.salvage.report(f"{ahead} samples are missing after sample {self._clock}")
             self._note(ahead)
             self._queue_silence(ahead)
         elif -ahead > self.sample_rate_hz * _JITTER_SECONDS:

@@ -2,7 +2,7 @@
 
 What counts as damage: FFmpeg refuses the header of a file whose first bytes are those of a known container, the file is cut short
 (damage.py), reading or decoding raises, or a packet or picture is flagged corrupt. Decoders run with `err_detect=explode`, so that what
-FFmpeg would conceal and only log is an error here.
+FFmpeg would conceal and only log is an error here. Where damage is tolerated, all but a header that is refused is noted (salvage.py).
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,8 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from avsep_plugin.errors import DamagedMediaError, MediaError, MediaNotFoundError, NotMediaError
-from avsep_plugin.media.damage import check_whole
+from avsep_plugin.media.damage import is_whole
+from avsep_plugin.media.salvage import Salvage
 
 _SIGNATURES = (b"RIFF", b"RF64", b"\x1aE\xdf\xa3", b"OggS", b"fLaC", b"ID3", b"FORM", b"FLV", b"caff", b"\x30\x26\xb2\x75")
 """First bytes of WAV/AVI, RF64, Matroska/WebM, Ogg, FLAC, MP3 with tags, AIFF, FLV, CAF, ASF."""
@@ -43,8 +44,8 @@ def reading(path: Path) -> Iterator[None]:
         raise DamagedMediaError(f"{path} is damaged: FFmpeg cannot decode it ({exc.strerror}).") from exc
 
 
-def open_media(path: Path) -> av.container.InputContainer:
-    """Open a file.
+def open_media(path: Path, salvage: Salvage | None = None) -> av.container.InputContainer:
+    """Open a file. salvage: what is told of one that is cut short; without it such a file is refused.
 
     Raises MediaNotFoundError (no such file), NotMediaError (directory, empty or unknown to FFmpeg) and DamagedMediaError.
     """
@@ -61,7 +62,8 @@ def open_media(path: Path) -> av.container.InputContainer:
         container.close()
         raise NotMediaError(f"{path} is a text file, not a media file.")
     try:
-        check_whole(path, container)
+        if not is_whole(path, container):
+            (salvage or Salvage(path, tolerant=False)).report("it is cut short or parts of it were overwritten")
     except BaseException:
         container.close()
         raise
@@ -115,11 +117,12 @@ def _looks_like_media(path: Path) -> bool:
 
 
 class MediaReader:
-    """An open container and the one stream of it that is read."""
+    """An open container and the one stream of it that is read. tolerate_damage: note it and go on, see salvage.py."""
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, tolerate_damage: bool = False) -> None:
         self.path = Path(path)
-        self.container = open_media(self.path)
+        self.salvage = Salvage(self.path, tolerate_damage)
+        self.container = open_media(self.path, self.salvage)
 
     def close(self) -> None:
         """Let go of the file."""
