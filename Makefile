@@ -6,7 +6,7 @@ DEMO ?= demo
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lint bench parity clean
+.PHONY: help demo test lint bench parity fuzz clean
 
 help:
 	@echo "make demo     render a scene, separate and localise it; the files go to $(DEMO)/"
@@ -14,6 +14,7 @@ help:
 	@echo "make lint     run ruff and mypy"
 	@echo "make bench    measure speed and memory"
 	@echo "make parity   compare the networks with recordings of the original (GOLDEN=$(GOLDEN))"
+	@echo "make fuzz     fuzz the readers of media files for an hour (needs Linux or macOS with a wheel of atheris)"
 	@echo "make clean    remove .venv and what was built"
 
 demo: $(READY)
@@ -39,6 +40,11 @@ $(READY): pyproject.toml
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
+
+fuzz: $(READY)
+	$(BIN)/python -m pip install --quiet atheris
+	mkdir -p build/fuzz
+	cd build/fuzz && ../../$(BIN)/python ../../tests/fuzz_readers.py corpus/ -max_total_time=3600 -timeout=30 -rss_limit_mb=4096 -max_len=100000
 
 clean:
 	rm -rf .venv .venv-wheel build dist avsep_plugin.egg-info .mypy_cache .pytest_cache .ruff_cache

@@ -14,6 +14,7 @@ _RATE_HZ = 8000
 _MORE_BYTES = 64 * 2**20
 _MEASURED = """
 import dataclasses, json, resource, sys
+from fractions import Fraction
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
@@ -23,7 +24,8 @@ from avsep_plugin.config import WindowConfig
 from avsep_plugin.files import SeparateFileOptions, separate_file
 from avsep_plugin.media.probe import probe
 model = quarter()
-model.config = dataclasses.replace(model.config, window=WindowConfig(500, 4, fixed=False))
+picture = dataclasses.replace(model.config.picture, frame_rate=Fraction(5))  # fewer pictures and longer windows than usual save time
+model.config = dataclasses.replace(model.config, picture=picture, window=WindowConfig(100, 4, fixed=False))
 result = separate_file(Path(sys.argv[2]), Path(sys.argv[3]), model, SeparateFileOptions())
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 print(json.dumps([peak * (1 if sys.platform == "darwin" else 1024), float(probe(result.outputs["on"]).audio[0].duration_seconds)]))
