@@ -162,7 +162,9 @@ class AudioReader(MediaReader):
         if frame.pts is not None and frame.time_base is not None:
             place = (frame.pts * frame.time_base - self.start_seconds) * self.sample_rate_hz
             ahead = round(place - self._clock)
-        if abs(ahead) > self.sample_rate_hz * _JUMP_SECONDS:
+        # Of a damaged file the holes together count, too: each may be short enough, and there may be thousands of them.
+        holes = self._silence[1] if self.salvage.tolerant and ahead > 0 else 0
+        if abs(ahead) + holes > self.sample_rate_hz * _JUMP_SECONDS:
             self.salvage.report(f"the timestamps of its sound jump by {ahead // self.sample_rate_hz} s")
             ahead = 0
         if ahead > self.sample_rate_hz * _JITTER_SECONDS:
