@@ -26,9 +26,8 @@ from avsep_plugin.batch import Event, Orders, Row, Tell
 from avsep_plugin.cluster_worker import Board, Hand, Site
 from avsep_plugin.discover import Job
 from avsep_plugin.errors import ConfigError, FolderBusyError, WorkerError
-from avsep_plugin.work import Task
+from avsep_plugin.work import THREADS, Task
 from avsep_plugin.worker import Outcome
-from avsep_plugin.workers import THREADS
 
 _POLL_SECONDS = 0.2
 _STORE_BYTES = 80 * 2**20

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 
@@ -20,9 +20,7 @@ from avsep_plugin.media.containers import Container, output_suffix
 from avsep_plugin.media.mux import NewSound
 from avsep_plugin.media.write import SoundWriter, StemWriter
 from avsep_plugin.part import Part
-
-Deliver = Literal["replace", "add-tracks", "stems"]
-"""The video with the replaced sound; the video with on-screen, off-screen and original sound as named tracks; sound files."""
+from avsep_plugin.preset import Delivery
 
 _SILENCE_SAMPLES = 1 << 16
 
@@ -38,7 +36,7 @@ class Finish(Protocol):
 
 
 def output_names(
-    source: Path, deliver: Collection[Deliver], tracks: Sequence[int], is_numbered: bool, file_format: str, container: Container,
+    source: Path, deliver: Collection[Delivery], tracks: Sequence[int], is_numbered: bool, file_format: str, container: Container,
     confidence: str | None = None,
 ) -> dict[str, str]:  # fmt: skip
     """File names by kind: on, off, confidence, video; with several tracks track1-on, track1-off, track2-on, ... and video.
@@ -77,7 +75,7 @@ class Delivered:
     """What had to be mended."""
 
 
-def video_sounds(made: Sequence[Delivered], deliver: Collection[Deliver]) -> list[NewSound]:
+def video_sounds(made: Sequence[Delivered], deliver: Collection[Delivery]) -> list[NewSound]:
     """The tracks of the video. Where the sound did not change, or is not to be replaced, the source's own packets stay.
 
     With add-tracks the on-screen and the off-screen sound follow behind the source's tracks, and the original too where it was replaced;

@@ -19,15 +19,12 @@ import torch
 from avsep_plugin import preset, sidecar
 from avsep_plugin.errors import AvsepError
 from avsep_plugin.files import separate_arrays
-from avsep_plugin.media import ffmpeg
+from avsep_plugin.media import containers, ffmpeg, plan
 from avsep_plugin.models import checkpoint, store, zoo
 from avsep_plugin.pipeline import held
 
 State = Literal["ok", "warning", "error"]
 
-ENCODERS = ("aac", "ac3", "flac", "libopus", "mp2", "pcm_s16le", "pcm_s24le", "wmav2")
-MUXERS = ("asf", "avi", "flac", "flv", "matroska", "mov", "mp4", "mpegts", "mxf", "nut", "ogg", "vob", "wav", "webm")
-"""What delivery asks of the ffmpeg program (media/mux.py)."""
 PYAV_ENCODERS = ("flac", "libx264", "pcm_f32le", "pcm_s16le", "pcm_s24le")
 """What stems and overlays ask of PyAV (media/write.py)."""
 _LEAST_FREE_BYTES = 5e9
@@ -65,8 +62,9 @@ def _ffmpeg() -> Iterator[Finding]:
     advice = "Install ffmpeg, or set FFMPEG_PATH to another one."
     program = ffmpeg.describe_ffmpeg()
     yield Finding("ffmpeg", "ok", f"{program.version} ({program.path})")
-    for kind, needed, there in (("encoders", ENCODERS, program.encoders), ("muxers", MUXERS, program.muxers)):
-        lacking = [name for name in needed if name not in there]
+    encoders = containers.ENCODERS | {*plan.TEXT_OF.values()}
+    for kind, needed, there in (("encoders", encoders, program.encoders), ("muxers", containers.MUXERS, program.muxers)):
+        lacking = sorted(needed - there)
         found = f"without {', '.join(lacking)}" if lacking else f"all {len(needed)} that delivery needs"
         yield Finding(f"ffmpeg {kind}", "error" if lacking else "ok", found, advice if lacking else "")
 

@@ -116,18 +116,18 @@ def localize_file(
     on (clock of the file); area = (left, top, width, height) of the displayed picture that the cells cover, in shares of it;
     logits [windows], one every window_seconds, positive = sound and picture belong together.
 
-    progress: takes the seconds that are done; finding the sound counts for one half of each second, drawing the overlay for the other.
+    progress: takes the seconds that are done, finding the sound and drawing the overlay taken together.
     Raises MediaError (see errors.py) where the clip does not allow it, OutputError.
     """
     info = _checked(source, track)
     outputs = localisation_outputs(out_dir)
+    passes = Passes(progress, 2, info.audio[track].duration_seconds or info.duration_seconds)
     with Footage(source, model.config.picture, track) as footage, _published(source, outputs) as drafts:
-        found = align(model, footage.blocks(), footage.sample_rate_hz, footage.pictures, precision, _halves(progress, 0.0))
+        found = align(model, footage.blocks(), footage.sample_rate_hz, footage.pictures, precision, passes.begin())
         assert info.video is not None
         heat_map = replace(found.heat_map, start_seconds=footage.start_seconds, area=picture_area(info.video, model.config.picture))
         _save(drafts["heatmap"], replace(found, heat_map=heat_map))
-        drawn = _halves(progress, float(len(heat_map.values) * heat_map.step_seconds))
-        warnings = footage.notes + _draw(source, info.video, heat_map, drafts["overlay"], drawn)
+        warnings = footage.notes + _draw(source, info.video, heat_map, drafts["overlay"], passes.begin())
     return FileResult(outputs, warnings)
 
 
@@ -191,16 +191,6 @@ def _save(path: Path, found: Localisation) -> None:
         logits=found.logits,
         window_seconds=float(found.window_seconds),
     )
-
-
-def _halves(progress: Progress | None, before: float) -> Progress:
-    """Progress of one of two passes over a clip, each of which does half of every second; `before`: seconds of the pass before it."""
-
-    def told(seconds: float) -> None:
-        if progress is not None:
-            progress((before + seconds) / 2)
-
-    return told
 
 
 def _draw(source: Path, video: VideoStream, heat_map: HeatMap, path: Path, progress: Progress) -> list[str]:

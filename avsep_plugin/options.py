@@ -5,14 +5,13 @@ from fractions import Fraction
 from typing import Literal, get_args
 
 from avsep_plugin.confidence import ConfidenceFormat
-from avsep_plugin.deliver import Deliver
 from avsep_plugin.dsp.masks import Highs
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.finish_steps import FinishStep
 from avsep_plugin.media.containers import Container
 from avsep_plugin.part import Wanted
 from avsep_plugin.pipeline import Precision, Reconstruction, SeparateOptions
-from avsep_plugin.preset import BitDepth, FileFormat
+from avsep_plugin.preset import BitDepth, Delivery, FileFormat
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class SeparateFileOptions:
     """Leave a shot untouched where no window reaches this probability that sound and picture belong together; 0: never."""
     confidence: ConfidenceFormat | None = None
     """Write that probability of every window into a file of this kind."""
-    deliver: tuple[Deliver, ...] = ("stems", "replace")
+    deliver: tuple[Delivery, ...] = ("stems", "replace")
     finish: tuple[FinishStep, ...] = ()
     """Effects on the replaced sound, in this order; the stems stay as they are."""
     container: Container = "source"
@@ -56,9 +55,9 @@ class SeparateFileOptions:
     """Take of a damaged clip what can be decoded, with silence in the holes, and say so in the warnings; False: refuse it."""
 
     def __post_init__(self) -> None:
-        unknown = set(self.deliver) - set(get_args(Deliver))
+        unknown = set(self.deliver) - set(get_args(Delivery))
         if unknown or not self.deliver:
-            raise ConfigError(f"deliver must name one or more of {', '.join(get_args(Deliver))}, not '{', '.join(sorted(unknown))}'.")
+            raise ConfigError(f"deliver must name one or more of {', '.join(get_args(Delivery))}, not '{', '.join(sorted(unknown))}'.")
         if not 0 <= self.amount <= 1:
             raise ConfigError(f"amount must lie between 0 and 1, not {self.amount}.")
         if not 0 <= self.abstain_below <= 1:

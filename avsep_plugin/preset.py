@@ -33,7 +33,7 @@ Highs = Literal["follow", "keep", "cut"]
 Reconstruction = Literal["editor", "original"]
 FileFormat = Literal["wav", "flac"]
 BitDepth = Literal["source", "16", "24", "32f"]
-Delivery = Literal["replace", "add-tracks", "stems"]
+Delivery = Literal["stems", "replace", "add-tracks"]
 
 _BOX = re.compile(r"\s*(\d+\.?\d*|\.\d+)%?\s*(,\s*(\d+\.?\d*|\.\d+)%?\s*){3}")
 

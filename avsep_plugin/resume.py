@@ -10,28 +10,13 @@ not made by avsep, changed since, or of another clip     refuse: `overwrite` is 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal
 
 from avsep_plugin import sidecar
 from avsep_plugin.discover import Job
 from avsep_plugin.errors import MediaError, SidecarError
 from avsep_plugin.sidecar import Sidecar, Written
-
-
-class Made(Protocol):
-    """As much of a task as decides whether its result would be the same."""
-
-    @property
-    def name(self) -> str:
-        """Of the task."""
-
-    @property
-    def model_sha256(self) -> str:
-        """Of the weights file."""
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """All options that change the result."""
+from avsep_plugin.work import Task
 
 
 @dataclass(frozen=True)
@@ -50,7 +35,7 @@ _MINE = "a run of avsep was broken off while it put them into place"
 COMPLETE = "the outputs are there already; --overwrite makes them again."
 
 
-def finished(job: Job, task: Made) -> Decision | None:
+def finished(job: Job, task: Task) -> Decision | None:
     """The decision to skip a clip, or None where more has to be looked at. Looks at the sidecar only, so it needs no libraries."""
     try:
         known = sidecar.read(sidecar.path_of(job.out_dir, task.name))
@@ -61,7 +46,7 @@ def finished(job: Job, task: Made) -> Decision | None:
     return Decision("skip", COMPLETE, outputs={kind: job.out_dir / written.name for kind, written in known.outputs.items()})
 
 
-def decide(job: Job, task: Made, expected: Mapping[str, Path], overwrite: bool) -> Decision:
+def decide(job: Job, task: Task, expected: Mapping[str, Path], overwrite: bool) -> Decision:
     """What to do with a clip; `expected` are the outputs that it would have, by kind. Raises MediaError where the clip cannot be read."""
     there = [path.relative_to(job.out_dir).as_posix() for path in expected.values() if path.exists() or path.is_symlink()]
     try:
@@ -107,13 +92,13 @@ def _again(job: Job, known: Sidecar, owned: tuple[Written, ...], differences: li
     return Decision("make", "; ".join(differences), owned)
 
 
-def _differences(job: Job, task: Made, known: Sidecar) -> list[str]:
+def _differences(job: Job, task: Task, known: Sidecar) -> list[str]:
     """Why what is there is not what would be made now; empty where it is. Raises MediaError."""
     found = []
     if not sidecar.look_at(job.source).is_same_file_as(known.input):
         found.append("the clip has changed")
     if known.model.sha256 != task.model_sha256:
-        found.append(f"it was made by another model ({known.model.name})")
+        found.append(f"it was made by another model, aligner or mask ({known.model.name})")
     wanted = sidecar.plain(task.settings)
     other = sorted(key for key in wanted.keys() | known.options.keys() if wanted.get(key) != known.options.get(key))
     if other:

@@ -46,7 +46,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Model:
-    """The model by its name and the sha256 of its weights file."""
+    """The model by its name, and the sha256 of its weights file; of other files that the result depends on too, joined by +."""
 
     name: str
     sha256: str

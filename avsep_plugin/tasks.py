@@ -38,10 +38,13 @@ class SeparateTask:
     name: ClassVar[str] = "separate"
 
     def identified(self) -> "SeparateTask":
-        """See `work.Task`. Where an aligner is needed its checksum follows the separator's: another one may leave other shots alone."""
+        """See `work.Task`. The checksums of an aligner and of a region's mask follow the separator's: others give another result."""
         used = [_fingerprint(self.model, "separate")]
         if self.settings.get("abstain_below") or self.settings.get("confidence"):
             used.append(_fingerprint(self.aligner, "align"))
+        mask = Path(self.settings.get("region") or "")
+        if mask.suffix and mask.is_file():
+            used.append(sidecar.sha256_of(mask))
         return replace(self, model_sha256="+".join(used))
 
     def prepare(self, threads: int) -> None:

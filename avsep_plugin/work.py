@@ -1,10 +1,14 @@
 """What a batch asks of the work that it is given (tasks.py has the real ones)."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, Self
 
 from avsep_plugin.discover import Job
+
+THREADS = min(4, os.cpu_count() or 1)
+"""Threads of a worker, whatever the number of workers: with another number sums are rounded in another order."""
 
 
 class Result(Protocol):

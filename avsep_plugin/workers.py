@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import logging
 import multiprocessing
-import os
 import signal
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
@@ -26,11 +25,9 @@ from avsep_plugin import batch, workplace
 from avsep_plugin.batch import Event, Orders, Row, Tell
 from avsep_plugin.discover import Job
 from avsep_plugin.errors import FolderBusyError, WorkerError
-from avsep_plugin.work import Task
+from avsep_plugin.work import THREADS, Task
 from avsep_plugin.worker import NOT_BEGUN, Outcome, Seats, begin, do
 
-THREADS = min(4, os.cpu_count() or 1)
-"""Threads of a worker, whatever the number of workers: with another number sums are rounded in another order."""
 _POLL_SECONDS = 0.2
 _TRIES = 2
 """How often a job may see the whole pool break, which is then perhaps not its fault."""

@@ -9,7 +9,7 @@ import click
 
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.naming import FIELDS, Template
-from avsep_plugin.workers import THREADS
+from avsep_plugin.work import THREADS
 
 from .options import output_dir, stacked
 

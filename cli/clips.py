@@ -9,12 +9,10 @@ from pathlib import Path
 import click
 
 from avsep_plugin.batch import Engine, Event, Orders, Row, Task, report, run
-from avsep_plugin.cluster import Cluster
 from avsep_plugin.discover import Findings, find, shard
 from avsep_plugin.errors import OutputError
 from avsep_plugin.inputs import expand, read_list
 from avsep_plugin.models import store
-from avsep_plugin.workers import Workers
 
 from .batch_options import Request
 from .console import Bars, Talk
@@ -61,7 +59,11 @@ def _find(request: Request, model: str, track: str) -> Findings:
 
 def _engine(request: Request) -> Engine:
     if request.engine == "ray":
+        from avsep_plugin.cluster import Cluster
+
         return Cluster(request.jobs, request.threads, request.timeout, request.gpus_per_worker or 0.0, request.address)
+    from avsep_plugin.workers import Workers
+
     return Workers(request.jobs, request.threads, request.timeout)
 
 

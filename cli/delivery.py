@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from avsep_plugin.media.timecode import is_timecode
+from avsep_plugin.preset import Delivery
 
 from .options import stacked
 
-_DELIVERIES = ("stems", "replace", "add-tracks")
 _KEPT = "avsep.delivered"
 _FIELDS = {"--handles": "handles_seconds", "--audio-track": "track"}
 """Option -> field, where they differ."""
@@ -20,8 +20,8 @@ def _deliveries(_context: click.Context, _option: click.Parameter, values: tuple
     """Names given one by one or with commas, each once; None: nothing was said."""
     names = tuple(dict.fromkeys(name.strip() for value in values for name in value.split(",")))
     for name in names:
-        if name not in _DELIVERIES:
-            raise click.BadParameter(f"'{name}' is none of {', '.join(_DELIVERIES)}.")
+        if name not in get_args(Delivery):
+            raise click.BadParameter(f"'{name}' is none of {', '.join(get_args(Delivery))}.")
     return names or None
 
 

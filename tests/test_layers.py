@@ -73,7 +73,7 @@ OURS = {
     "confidence": VALUES | {"dsp", "models", "feed", "pipeline"},
     "survey": VALUES | {"dsp", "media", "models", "pipeline", "footage", "confidence"},
     "part": VALUES | {"media"},
-    "deliver": VALUES | {"media", "part"},
+    "deliver": VALUES | {"media", "part", "preset"},
     "options": VALUES | {"preset", "finish_steps", "dsp", "media", "pipeline", "part", "deliver", "confidence"},
     "tracks": VALUES
     | {"dsp", "media", "models", "pipeline", "footage", "confidence", "survey", "part", "deliver", "options", "finish_steps", "finishing"},
@@ -81,7 +81,7 @@ OURS = {
     "inputs": {"errors"},
     "naming": {"errors"},
     "sidecar": {"errors", "atomic", "config"},
-    "resume": {"errors", "discover", "sidecar"},
+    "resume": {"errors", "discover", "sidecar", "work"},
     "workplace": {"errors", "sidecar"},
     "batch": {"errors", "atomic", "discover", "sidecar", "resume", "workplace", "work"},
     "work": {"discover"},

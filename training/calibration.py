@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+import torch
+from torch.nn import functional
 
 from avsep_plugin.config import CalibrationConfig
 from avsep_plugin.errors import DataError
 
-Floats = npt.NDArray[np.float64]
-_STEPS = 100
-_CONVERGED = 1e-10
+_STEPS = 200
+_FLAT = 1e-10
+"""A slope of the likelihood, or a spread of the logits, that is none."""
 
 
 @dataclass(frozen=True)
@@ -41,31 +42,21 @@ def fit(logits: Sequence[float], together: Sequence[bool]) -> CalibrationConfig:
         raise DataError("A calibration needs windows that belong together and windows that do not.")
     targets = np.where(answers, (positive + 1) / (positive + 2), 1 / (negative + 2))
     centre, spread = float(x.mean()), float(x.std())
-    scale = spread if spread > _CONVERGED else 1.0
-    design = np.stack([(x - centre) / scale, np.ones_like(x)], axis=1)
-    weights = _likeliest(design, targets)
-    slope = float(weights[0]) / scale
-    return CalibrationConfig(slope, float(weights[1]) - slope * centre)
+    scale = spread if spread > _FLAT else 1.0
+    scaled, wanted = torch.from_numpy((x - centre) / scale), torch.from_numpy(targets)
+    weights = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=_STEPS, tolerance_grad=_FLAT, tolerance_change=0.0, line_search_fn="strong_wolfe")
 
+    def distance() -> float:
+        optimizer.zero_grad()
+        loss = functional.binary_cross_entropy_with_logits(weights[0] * scaled + weights[1], wanted)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.item()
 
-def _likeliest(design: Floats, targets: Floats) -> Floats:
-    """Newton's method; the log-likelihood is concave, a step that does not raise it is halved."""
-
-    def likelihood(w: Floats) -> float:
-        z = design @ w
-        return float((targets * z - np.logaddexp(0, z)).sum())
-
-    weights = np.zeros(2)
-    for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-(design @ weights)))
-        curvature = design.T @ (design * (p * (1 - p))[:, None]) + 1e-12 * np.eye(2)
-        step = np.linalg.solve(curvature, design.T @ (targets - p))
-        while likelihood(weights + step) < likelihood(weights) and np.abs(step).max() > _CONVERGED:
-            step = step / 2
-        weights = weights + step
-        if np.abs(step).max() <= _CONVERGED:
-            break
-    return weights
+    optimizer.step(distance)  # type: ignore[no-untyped-call]
+    first, second = weights.tolist()
+    slope = first / scale
+    return CalibrationConfig(slope, second - slope * centre)
 
 
 def cross_fitted(logits: Sequence[float], together: Sequence[bool], groups: Sequence[str]) -> list[float]:

@@ -68,6 +68,9 @@ _SOUNDS = {
     "webm": _OPUS, "avi": Sound("pcm_s24le"), "vob": Sound("mp2", lambda _: 384_000, _MP2_RATES_HZ),
     "asf": Sound("wmav2", lambda _: 320_000, (8000, 11025, 16000, 22050, 32000, 44100, 48000)),
 }  # fmt: skip
+ENCODERS = frozenset({sound.encoder for sound in (*_SOUNDS.values(), _AC3)} | {"pcm_s16le"})
+MUXERS = frozenset(_SOUNDS) | {"flac", "wav"}
+"""All that clips and stems are written with."""
 _MUXERS = {
     "avi": "avi", "mpegts": "mpegts", "mpeg": "vob", "flv": "flv", "live_flv": "flv", "asf": "asf", "ogg": "ogg", "nut": "nut",
     "mxf": "mxf", "mxf_opatom": "mxf",

@@ -19,7 +19,7 @@ from avsep_plugin.media.ffmpeg import several
 from avsep_plugin.media.source import audio_streams
 
 _TEXTS = {"mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text"}
-_TEXT_OF = {"mp4": "mov_text", "mov": "mov_text", "matroska": "srt", "webm": "webvtt"}
+TEXT_OF = {"mp4": "mov_text", "mov": "mov_text", "matroska": "srt", "webm": "webvtt"}
 """The text subtitles that a container is sure to take."""
 _TAKEN_TEXTS = {"mp4": {"mov_text"}, "mov": {"mov_text"}, "matroska": _TEXTS - {"mov_text"}, "webm": {"webvtt"}}
 
@@ -74,7 +74,7 @@ class Out:
         """ffmpeg's options for it at a place of the result, and warnings."""
         options, warnings = {f"c:{place}": "copy"}, list[str]()
         if self.how == "text":
-            options = {f"c:{place}": _TEXT_OF[target.muxer]}
+            options = {f"c:{place}": TEXT_OF[target.muxer]}
         elif self.how == "encode":
             options, warnings = target.sound.options(place, self.channels, self.sample_rate_hz)
             options |= {f"filter:{place}": self.silence} if self.silence else {}

@@ -66,11 +66,9 @@ def find(name_or_path: str, task: Task) -> Path:
         if task not in files:
             raise ModelError(f"Model '{name_or_path}' cannot {'localize' if task == 'align' else task}; it can {', '.join(files)}.")
         return files[task]
-    path = Path(name_or_path)
-    candidates = [path / f"{task}.safetensors", path / "model.safetensors"] if path.is_dir() else [path]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
+    path = store.weights(name_or_path, task)
+    if path is not None:
+        return path
     if name_or_path.split("/")[0] == store.RELEASED:
         raise ModelError(f"{name_or_path} is not here yet; `avsep models pull multisensory` fetches the authors' models.")
     raise ModelError(f"No model '{name_or_path}'; there are {', '.join(cards)}, or give the path of a .safetensors file.")
