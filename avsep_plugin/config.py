@@ -91,6 +91,11 @@ class FusedConfig:
     bn_momentum: float = 0.0003
     """1 - decay of the running statistics; the published decay is 0.9997."""
 
+    @property
+    def cell_pixels(self) -> int:
+        """Side of a cell of the last map: conv1, max-pool, conv2_2 and conv4_1 halve the picture, conv5_1 as it is told."""
+        return 16 * self.last_spatial_stride
+
 
 @dataclass(frozen=True)
 class SeparatorConfig:
@@ -161,8 +166,17 @@ class ModelConfig:
     fused: FusedConfig = field(default_factory=FusedConfig)
     separator: SeparatorConfig = field(default_factory=SeparatorConfig)
     window: WindowConfig = field(default_factory=WindowConfig)
+    pooling: Literal["mean", "max"] = "mean"
+    """How an aligner's class activation map becomes its logit: the mean of all cells (the paper), or the highest place of the mean over
+    time, which asks for one place that fits the sound and lets the rest of the picture be (Arandjelovic & Zisserman 2018, AVOL-Net)."""
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
     """Of an aligner's logits; belongs to the weights, not to the way they are trained."""
+
+    @property
+    def whole_cell_pixels(self) -> int | None:
+        """Side of a cell of a map over the whole picture, where this model's own square is cut out of it (its layers are convolutions and
+        take any size); None where the square holds all of the picture."""
+        return self.fused.cell_pixels if self.picture.fit == "crop" else None
 
     def window_samples(self, frames: int) -> int:
         """Samples at the model's rate that go with that many frames, rounded."""

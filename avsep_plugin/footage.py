@@ -32,10 +32,13 @@ class SlidingPictures:
     def __init__(self, reader: FrameReader) -> None:
         self._reader = reader
         self._start = 0
-        self._frames: UInt8 = centre_crop(reader.read(0), reader.picture)
+        self._frames = self._read(0)
 
     def __call__(self, start: int, count: int) -> Tensor:
-        """[count, c, c, 3] uint8 of the frames from `start` on. Raises ValueError where it lies before the last request."""
+        """[count, c, c, 3] uint8 of the frames from `start` on; whole pictures [count, H, W, 3].
+
+        Raises ValueError where `start` lies before the last request.
+        """
         if start < self._start:
             raise ValueError(f"frame {start} is gone: pictures are read forwards, and frame {self._start} is the first one still held")
         while start > self._start + len(self._frames):  # pictures that nobody asked for
@@ -48,22 +51,25 @@ class SlidingPictures:
         return torch.from_numpy(self._frames[:count].copy())
 
     def _read(self, count: int) -> UInt8:
-        return centre_crop(self._reader.read(count), self._reader.picture)
+        frames = self._reader.read(count)
+        return frames if self._reader.is_whole else centre_crop(frames, self._reader.picture)
 
 
 class Footage:
     """An open file: its sound track number `track` and its picture, or a region of it, as a model wants it. A context manager.
 
+    cell_pixels: the picture is seen whole instead of what the model's square holds, in cells of so many of the network's pixels.
     Raises NoAudioError, NoVideoError and whatever else opening a file raises.
     """
 
     def __init__(
-        self, path: Path, picture: PictureConfig, track: int = 0, region: Region | None = None, tolerate_damage: bool = False
+        self, path: Path, picture: PictureConfig, track: int = 0, region: Region | None = None, tolerate_damage: bool = False,
+        cell_pixels: int | None = None,
     ) -> None:  # fmt: skip
         self.path, self.track, self.region, self.tolerate_damage = path, track, region, tolerate_damage
         self._audio = AudioReader(path, track, tolerate_damage)
         try:
-            self._frames = FrameReader(path, picture.frame_rate, self._audio.start_seconds, picture, region, tolerate_damage)
+            self._frames = FrameReader(path, picture.frame_rate, self._audio.start_seconds, picture, region, tolerate_damage, cell_pixels)
         except BaseException:
             self._audio.close()
             raise

@@ -150,14 +150,16 @@ def align(
     pictures: Pictures,
     precision: Precision = "fp32",
     progress: Progress | None = None,
+    cuts_seconds: tuple[Fraction, ...] = (),
 ) -> Localisation:
     """Where in the picture the sound comes from: the class activation maps of all windows on one grid of equal steps.
 
+    pictures: of the model's crop, or of any other size, such as the whole picture; the map covers what they show, and the caller knows
+    what part of the footage that is. cuts_seconds: no window straddles one of these times after the first sample.
     Cell t of the result is centred in the step [t, t + 1) * step; it takes its value, interpolated in time, from the window that
-    keeps this centre. The area is that of the model's (centre-cropped) pictures; the caller knows what part of the footage they are.
-    Raises TooShortError as `separate` does.
+    keeps this centre. Raises TooShortError as `separate` does.
     """
-    grid = Grid(model.config, sample_rate_hz)
+    grid = Grid(model.config, sample_rate_hz, cuts_seconds)
     step = _cell_frames(model)
     maps: list[Tensor] = []
     logits: list[Tensor] = []

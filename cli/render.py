@@ -18,7 +18,7 @@ SQUARE, WIDE = (144, 144), (256, 144)
     type=click.Choice(["talkers", "places"]),
     default="talkers",
     show_default=True,
-    help="talkers: one talking face, framed like news footage; places: a face or a sounding object at any place.",
+    help="talkers: one talking face, framed like news footage; places: a small face or a sounding object at any place.",
 )
 @click.option("--count", type=click.IntRange(1), default=200, show_default=True, help="Number of clips.")
 @click.option("--first", type=click.IntRange(0), default=0, show_default=True, help="Seed of the first clip; the next ones follow.")
@@ -44,7 +44,7 @@ def render(talk: Talk, output_dir: Path, kind: str, count: int, first: int, seco
     with talk.count("clips") as progress:
         for number, seed in enumerate(range(first, first + count)):
             if kind == "places":
-                config = places_config(seed, length, WIDE)
+                config = places_config(seed, length, SQUARE)
             else:
                 size = SQUARE if seed % 3 else WIDE
                 config = training_config(seed, length, size, Fraction(25), TRAINING_SAMPLE_RATE_HZ, channels=1)

@@ -15,7 +15,7 @@ def _render(folder: Path, *more: str) -> list[Path]:
     return sorted(folder.iterdir())
 
 
-@pytest.mark.parametrize(("kind", "seed", "size"), [("talkers", 1, (144, 144)), ("talkers", 3, (256, 144)), ("places", 0, (256, 144))])
+@pytest.mark.parametrize(("kind", "seed", "size"), [("talkers", 1, (144, 144)), ("talkers", 3, (256, 144)), ("places", 0, (144, 144))])
 def test_a_clip_has_picture_and_sound_of_its_kind(tmp_path: Path, kind: str, seed: int, size: tuple[int, int]) -> None:
     (clip,) = _render(tmp_path / "scenes", "--kind", kind, "--first", str(seed))
     found = probe(clip)

@@ -80,6 +80,23 @@ def test_the_logit_is_the_mean_of_the_map() -> None:
     assert alignment.logits.abs() > 1e-4
 
 
+def test_the_logit_may_be_the_highest_place_of_the_map() -> None:
+    torch.manual_seed(0)
+    model = Aligner(small_config(pooling="max")).eval()
+    with torch.inference_mode():
+        alignment = model(*some_input(25, model.config))
+    torch.testing.assert_close(alignment.logits, alignment.cam.mean(1).amax((1, 2)))
+
+
+def test_a_map_of_a_larger_picture_has_cells_of_the_same_size() -> None:
+    """The layers are convolutions: a cell is as many pixels wide, whatever the picture's size."""
+    config = small_config()
+    frames = torch.zeros(1, 25, 64, 128, 3, dtype=torch.uint8)
+    with torch.inference_mode():
+        cam = Aligner(config).eval()(frames, some_input(25, config)[1]).cam
+    assert cam.shape[2:] == (64 // config.fused.cell_pixels, 128 // config.fused.cell_pixels)
+
+
 @pytest.mark.parametrize(
     ("network", "frames", "size"),
     [("shift", 125, (16, 7, 7)), ("cam", 125, (16, 14, 14)), ("cam", 63, (8, 14, 14)), ("shift", 248, (31, 7, 7))],

@@ -13,14 +13,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from avsep_plugin.clip import HeatMap
 from avsep_plugin.config import ModelConfig, PictureConfig, StftConfig, WindowConfig
 from avsep_plugin.errors import ConfigError
-from avsep_plugin.training import evaluate_align, localize_scenes
+from avsep_plugin.training import evaluate_align
 from avsep_plugin.training.evaluate import Models, evaluate, fingerprint, whole_clip
-from avsep_plugin.training.evaluate_localize import LocalizeResults
 from avsep_plugin.training.evaluation_table import decibel
-from avsep_plugin.training.localize_hits import SceneHits, SoundingBox, centre_of_mass, covered_share, highest_cell, hits
 from avsep_plugin.training.mixtures import MixtureRow, Voice, write_list
 
 RATE = 8000
@@ -218,56 +215,3 @@ def test_saying_the_same_of_everything_is_chance() -> None:
     results = evaluate_align.AlignResults([evaluate_align.Verdict(trial, (1.0,), (1.0,))])
     assert results.accuracy("c", "shift").value == 50
     assert results.preference("c", "shift").value == 0
-
-
-def test_the_highest_cell_is_given_by_its_centre() -> None:
-    values = np.zeros((2, 4), np.float32)
-    values[1, 3] = 1.0
-    assert highest_cell(values, WHOLE) == pytest.approx((0.875, 0.75))
-    assert highest_cell(values, (0.5, 0.0, 0.4, 1.0)) == pytest.approx((0.85, 0.75))
-
-
-def test_the_centre_of_mass_leaves_out_what_speaks_against() -> None:
-    values = np.array([[1.0, -50.0, 1.0]], np.float32)
-    assert centre_of_mass(values, WHOLE) == pytest.approx((0.5, 0.5))
-
-
-def test_a_map_without_positive_evidence_has_no_point() -> None:
-    values = -np.ones((3, 3), np.float32)
-    assert highest_cell(values, WHOLE) is None
-    assert centre_of_mass(values, WHOLE) is None
-
-
-def test_boxes_that_overlap_are_counted_once() -> None:
-    boxes = [SoundingBox(0, 1, (0.0, 0.0, 0.5, 1.0)), SoundingBox(0, 1, (0.25, 0.0, 0.5, 1.0))]
-    assert covered_share(boxes, WHOLE) == pytest.approx(0.75, abs=0.02)
-
-
-def test_only_the_time_in_which_something_sounds_counts() -> None:
-    values = np.zeros((4, 1, 2), np.float32)
-    values[:, 0, 0] = 1.0
-    heat_map = HeatMap(values, Fraction(1))
-    found = hits("k", 0, heat_map, [SoundingBox(0, 1, (0.0, 0.0, 0.5, 1.0)), SoundingBox(1, 2, (0.5, 0.0, 0.5, 1.0))])
-    assert found == SceneHits("k", 0, 0.5, 0.5, 0.5, 0.5, cells=2)
-
-
-def test_a_silent_scene_gives_no_figure() -> None:
-    assert hits("k", 0, HeatMap(np.zeros((4, 1, 2), np.float32), Fraction(1)), []) is None
-
-
-def test_the_mean_over_scenes_counts_every_scene_alike() -> None:
-    scenes = [SceneHits("k", 0, 1.0, 1.0, 0.1, 0.0, cells=1), SceneHits("k", 1, 0.0, 1.0, 0.1, 0.0, cells=99)]
-    assert LocalizeResults(scenes).mean("k", "highest").value == 50
-
-
-@pytest.mark.parametrize("kind", list(localize_scenes.SCENES))
-def test_scenes_of_one_seed_are_the_same_and_of_two_differ(kind: str) -> None:
-    make = localize_scenes.SCENES[kind]
-    assert make(3) == make(3)
-    assert make(3) != make(4)
-    assert make(3).split == "test"
-
-
-def test_of_two_faces_one_talks() -> None:
-    for seed in range(5):
-        assert sorted(face.speaks for face in localize_scenes.talker_and_listener(seed).on_screen) == [False, True]

@@ -85,8 +85,15 @@ class Batches:
         frames, aligned = self._frames(random, clip, start, speed), self._sound(clip, start, speed)
         if self.data.negatives == "other" or other_start is None or (self.data.negatives == "both" and random.random() < 0.5):
             other = self._pick(random, self.seen[corpus], unlike=clip)
-            return frames, aligned, self._sound(other, self._start(random, other, speed), speed)
-        return frames, aligned, self._sound(clip, other_start, speed)
+            wrong = self._sound(other, self._start(random, other, speed), speed)
+        else:
+            wrong = self._sound(clip, other_start, speed)
+        if self.data.mixed and random.random() < self.data.mixed:
+            off = self._interferer(random, clip, aligned)
+            aligned, wrong = aligned + off, wrong + off
+        if self.data.silent and random.random() < self.data.silent:
+            wrong = np.zeros_like(wrong)
+        return frames, aligned, wrong
 
     def _partners(self, random: Random) -> list[tuple[npt.NDArray[np.uint8], Audio, Audio]]:
         """Two clips of one corpus, or one and itself turned, each with the other's sound as its first off-screen one: one mixture, two

@@ -25,8 +25,13 @@ class DataConfig:
     """align: by how much the sound of a negative is shifted inside its clip."""
     negatives: Literal["shift", "other", "both"] = "shift"
     """align: shifted inside the clip, the sound of another clip, or either."""
+    silent: float = 0.0
+    """align: so large a share of the negatives is silence, which belongs to no picture."""
+    mixed: float = 0.0
+    """align: in so large a share of the pairs both sounds lie over an off-screen one, drawn from `interferers`, up to `level_db` louder or
+    softer than the on-screen one."""
     interferers: dict[str, float] = field(default_factory=lambda: {"same": 1.0})
-    """separate: share of off-screen sounds from the clip's own corpus ("same": another clip, never of the same known person) and
+    """Share of off-screen sounds from the clip's own corpus ("same": another clip, never of the same known person) and
     from others."""
     partners: float = 0.0
     """separate: so large a share of the clips come in pairs from one corpus, the first off-screen sound of each being its partner's: one
@@ -37,7 +42,7 @@ class DataConfig:
     movement does."""
     mixtures_per_clip: int = 1
     level_db: float = 0.0
-    """separate: the off-screen sound is louder or softer than the on-screen one by up to this much."""
+    """The off-screen sound is louder or softer than the on-screen one by up to this much."""
 
 
 @dataclass(frozen=True)

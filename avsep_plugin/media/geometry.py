@@ -18,6 +18,8 @@ from avsep_plugin.clip import UInt8
 from avsep_plugin.config import PictureConfig
 
 GREY = 128
+_LONGEST_SHAPE = 4
+"""Long side over short side, at most, of a picture that is looked at whole: bounds the work and the memory."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,16 @@ def fitted_size(width: int, height: int, picture: PictureConfig) -> tuple[int, i
         return size, size
     side = max(width, height) if picture.fit == "letterbox" else min(width, height)
     return max(1, round(Fraction(width * size, side))), max(1, round(Fraction(height * size, side)))
+
+
+def whole_size(width: int, height: int, picture: PictureConfig, cell_pixels: int) -> tuple[int, int]:
+    """(width, height) of the whole displayed picture as large as its fitted square is seen, in whole cells of so many pixels.
+
+    A strip of extreme shape is squeezed to `_LONGEST_SHAPE`.
+    """
+    most = round(_LONGEST_SHAPE * picture.square_size)
+    wide, high = (max(1, round(min(side, most) / cell_pixels)) * cell_pixels for side in fitted_size(width, height, picture))
+    return wide, high
 
 
 def kept_part(fitted: UInt8, picture: PictureConfig) -> UInt8:

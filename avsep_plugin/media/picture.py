@@ -13,7 +13,7 @@ from av.video.reformatter import VideoReformatter
 from avsep_plugin.clip import UInt8
 from avsep_plugin.config import PictureConfig
 from avsep_plugin.errors import NoVideoError
-from avsep_plugin.media.geometry import Orientation, covered_area, display_size, fitted_size, kept_part
+from avsep_plugin.media.geometry import Orientation, covered_area, display_size, fitted_size, kept_part, whole_size
 from avsep_plugin.media.probe import VideoStream
 from avsep_plugin.media.region import Region
 from avsep_plugin.media.source import MediaReader, select, video_stream
@@ -96,7 +96,7 @@ def _frame_time(frame: av.VideoFrame, previous: Fraction | None, step: Fraction,
 
 
 class FrameReader(Pictures):
-    """The picture at a constant rate, fitted to a square.
+    """The picture at a constant rate, fitted to a square, or (`cell_pixels`) whole, in cells of so many of the network's pixels.
 
     With a region, it is the box around this that is fitted, as if it were the whole picture.
     Frame i is the picture displayed at origin + (i + 1/2) / frame_rate on the file's clock; before the first picture the first one is
@@ -106,9 +106,11 @@ class FrameReader(Pictures):
 
     def __init__(
         self, path: Path | str, frame_rate: Fraction, origin_seconds: Fraction, picture: PictureConfig, region: Region | None = None,
-        tolerate_damage: bool = False,
+        tolerate_damage: bool = False, cell_pixels: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__(path, region, tolerate_damage)
+        self._cell_pixels = cell_pixels
+        self._size: tuple[int, int] | None = None
         self.frame_rate, self.origin_seconds, self.picture = Fraction(frame_rate), Fraction(origin_seconds), picture
         self.notes: list[str] = []
         self.last_frame: int | None = None
@@ -127,17 +129,25 @@ class FrameReader(Pictures):
             raise NoVideoError(f"{path} has no picture that can be decoded.")
         self._time, self._current = first
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the picture is seen, and not the part that a model's square keeps."""
+        return self._cell_pixels is not None
+
     def read(self, count: int) -> UInt8:
-        """The next frames, [count, S, S, 3] RGB with S = picture.stored_size. Never ends."""
-        size = self.picture.stored_size
-        frames = np.empty((count, size, size, 3), np.uint8)
+        """The next frames, [count, S, S, 3] RGB with S = picture.stored_size, or [count, H, W, 3] of the whole picture. Never ends."""
+        frames = np.empty((count, *self._shown_now().shape), np.uint8)
         for place in range(count):
             self._advance(self.origin_seconds + (self._next_frame + Fraction(1, 2)) / self.frame_rate)
-            if self._scaled is None:
-                self._scaled = self._fit(self._current)
-            frames[place] = self._scaled
+            frames[place] = self._shown_now()
             self._next_frame += 1
         return frames
+
+    def _shown_now(self) -> UInt8:
+        """The current picture as the network sees it, scaled only once."""
+        if self._scaled is None:
+            self._scaled = self._fit(self._current)
+        return self._scaled
 
     def _advance(self, time_seconds: Fraction) -> None:
         """Make `_current` the picture displayed at that time."""
@@ -152,10 +162,14 @@ class FrameReader(Pictures):
 
     def _fit(self, frame: av.VideoFrame) -> UInt8:
         shown = self._shown(frame)
-        width, height = fitted_size(*shown.size, self.picture)
+        if self._cell_pixels is None:
+            width, height = fitted_size(*shown.size, self.picture)
+        else:  # of one size for all, even where the picture's changes on the way
+            width, height = self._size = self._size or whole_size(*shown.size, self.picture, self._cell_pixels)
         if shown.orientation.swap:
             width, height = height, width
-        return kept_part(shown.orientation.apply(self._rgb(shown.frame, width, height, "AREA")), self.picture)
+        upright = shown.orientation.apply(self._rgb(shown.frame, width, height, "AREA"))
+        return upright if self._cell_pixels else kept_part(upright, self.picture)
 
 
 class PictureReader(Pictures):

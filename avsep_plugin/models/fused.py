@@ -9,7 +9,7 @@ Scopes and layers carry the names of the TensorFlow graph, so that weights map i
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,7 @@ class Alignment(NamedTuple):
     """Evidence that sound and picture belong together."""
 
     logits: Tensor
-    """[B] float32, positive = aligned; the mean of `cam`."""
+    """[B] float32, positive = aligned; `cam` pooled as the config says."""
     cam: Tensor
     """[B, T', H', W'] float32 class activation map, signed."""
 
@@ -191,13 +191,15 @@ class FusedNetwork(nn.Module):
 class AlignmentHead(nn.Module):
     """One logit from the last map. Scope `joint`."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, pooling: Literal["mean", "max"] = "mean") -> None:
         super().__init__()
         self.logits = SameConv(channels, 1, (1, 1, 1), bias=True)
+        self.pooling = pooling
 
     def forward(self, last: Tensor) -> Alignment:
         cam = self.logits(last)[:, 0]
-        return Alignment(cam.mean(dim=(1, 2, 3)), cam)
+        places = cam.mean(dim=1).flatten(1)
+        return Alignment(places.mean(dim=1) if self.pooling == "mean" else places.amax(dim=1), cam)
 
 
 class Aligner(nn.Module):
@@ -207,7 +209,7 @@ class Aligner(nn.Module):
         super().__init__()
         self.config = config
         self.fused = FusedNetwork(config)
-        self.joint = AlignmentHead(config.fused.trunk_widths[2])
+        self.joint = AlignmentHead(config.fused.trunk_widths[2], config.pooling)
 
     def forward(self, frames: Tensor, audio: Tensor) -> Alignment:
         """frames [B, T, c, c, 3] uint8, audio [B, 2, N] float32 -> Alignment."""

@@ -1,6 +1,6 @@
 """Ready-made scenes: clips for training, the demo, and random scenes of a split."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -22,6 +22,7 @@ from avsep_plugin.scenes.scene import (
 from avsep_plugin.scenes.stage import render
 
 TRAINING_SAMPLE_RATE_HZ = 48000
+_UNHEARD_DB = -120.0
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,41 @@ def training_config(
     )
 
 
-def places_config(seed: int, seconds: float | Fraction = Fraction(8, 5), size: tuple[int, int] = (256, 144)) -> SceneConfig:
-    """A face, ball or struck object of the training split at any place, alone: for training to tell where a sound comes from."""
-    config = random_config(seed, "train", Fraction(seconds).limit_denominator(1000), size)
-    return replace(config, off_screen=(), channels=1, snr_db=None)
+def places_config(seed: int, seconds: float | Fraction = Fraction(8, 5), size: tuple[int, int] = (144, 144)) -> SceneConfig:
+    """A small face, ball or struck object of the training split at any place of the part that `mini` looks at, for training to tell where
+    a sound comes from. Some faces have another one beside them, which listens with a shut mouth or talks without being heard."""
+    rng = scene_generator("places", "train", seed)
+    return SceneConfig(
+        on_screen=_placed(rng),
+        seed=seed,
+        split="train",
+        width=size[0],
+        height=size[1],
+        duration_seconds=Fraction(seconds).limit_denominator(1000),
+        sample_rate_hz=TRAINING_SAMPLE_RATE_HZ,
+        channels=1,
+        snr_db=None,
+    )
+
+
+def _placed(rng: np.random.Generator) -> tuple[OnScreen, ...]:
+    """The source that sounds comes first: the clip is named after it."""
+    first, second = (int(identity) for identity in rng.choice(identities("train"), size=2, replace=False))
+
+    def between(low: float, high: float) -> float:
+        return float(rng.uniform(low, high))
+
+    kind = float(rng.random())
+    if kind < 0.4:
+        return (TalkingFace(first, x=between(0.3, 0.72), y=between(0.4, 0.8), size=between(0.2, 0.5)),)
+    if kind < 0.65:
+        size, (x, other_x) = between(0.2, 0.28), rng.permutation([between(0.3, 0.38), between(0.64, 0.72)]).tolist()
+        other = TalkingFace(second, x=other_x, y=between(0.4, 0.8), size=size, level_db=_UNHEARD_DB, speaks=bool(rng.integers(2)))
+        return TalkingFace(first, x=x, y=between(0.4, 0.8), size=size), other
+    if kind < 0.83:
+        return (Ball(first, x=between(0.35, 0.67), y=between(0.65, 0.9), size=between(0.1, 0.2)),)
+    struck = STRUCK_KINDS[int(rng.integers(len(STRUCK_KINDS)))]
+    return (Struck(first, kind=struck, x=between(0.3, 0.7), y=between(0.45, 0.8), size=between(0.2, 0.4)),)
 
 
 def demo_config(seed: int = 0, duration_seconds: Fraction = Fraction(10)) -> SceneConfig:
