@@ -10,6 +10,7 @@ import pytest
 
 from avsep_plugin.config import Fit, PictureConfig
 from avsep_plugin.errors import NoVideoError
+from avsep_plugin.media.geometry import whole_size
 from avsep_plugin.media.probe import probe
 from avsep_plugin.media.read import FrameReader, PictureReader, centre_crop, picture_area
 
@@ -184,6 +185,32 @@ def test_a_mark_is_seen_where_the_area_says(tmp_path: Path, fit: Fit, width: int
     y, x = ((axis * bright).sum() / bright.sum() + 0.5 for axis in np.indices(bright.shape))
     left, top, wide, high = picture_area(info, config)
     assert (left + x / 48 * wide, top + y / 48 * high) == pytest.approx((column / width, row / height), abs=0.012)
+
+
+@pytest.mark.parametrize(("width", "height"), [(128, 64), (64, 128), (100, 64)])
+def test_a_whole_picture_is_seen_in_whole_cells(tmp_path: Path, width: int, height: int) -> None:
+    picture = grey(0, width, height)
+    picture[: height // 2, : width // 2] = 255
+    config = PictureConfig(stored_size=16, crop_size=16, fit="crop", zoom=2.0)
+    path = write_pictures(tmp_path / "a.mp4", [picture] * 2, [0, 0.04])
+    with FrameReader(path, Fraction(25), Fraction(0), config, cell_pixels=16) as reader:
+        seen = reader.read(1)[0, :, :, 0]
+    assert seen.shape == (round(height / 64 * 2) * 16, round(width / 64 * 2) * 16)  # the short side is 2 * stored_size
+    assert seen[: seen.shape[0] // 2, : seen.shape[1] // 2].mean() > 240
+    assert seen[seen.shape[0] // 2 :].mean() < 15
+
+
+def test_a_whole_picture_keeps_its_size_where_the_footage_changes_it(tmp_path: Path) -> None:
+    """Two pictures of other shapes in one raw stream, as a card that was filled by two cameras."""
+    parts = [write_pictures(tmp_path / f"{n}.mpg", [grey(90, *size)] * 3, [0, 0.04, 0.08]) for n, size in enumerate([(64, 48), (48, 96)])]
+    joined = tmp_path / "joined.mpg"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with FrameReader(joined, Fraction(25), Fraction(0), SMALL, tolerate_damage=True, cell_pixels=8) as reader:
+        assert reader.read(6).shape[1:] == (16, 16, 3)
+
+
+def test_a_strip_is_squeezed() -> None:
+    assert whole_size(4096, 16, PictureConfig(stored_size=64, crop_size=64, fit="crop"), 16) == (256, 64)
 
 
 @pytest.mark.parametrize(("centre", "corner"), [((0, 0), (0, 0)), ((1, 1), (16, 16)), ((0.5, 0.9), (8, 16)), ((0.4, 0.6), (5, 11))])
