@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
 
-from avsep_plugin.confidence import ConfidenceFormat
+from avsep_plugin.confidence_file import ConfidenceFormat
 from avsep_plugin.dsp.masks import Highs
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.finish_steps import FinishStep

@@ -24,6 +24,7 @@ from .models import models
 from .presets import presets
 from .render import render
 from .separate import separate
+from .timeline import timeline
 from .training import evaluate, prepare, train
 from .verify import verify
 
@@ -45,7 +46,7 @@ def app() -> None:
     """
 
 
-for command in (separate, localize, verify, info, demo, doctor, render, prepare, train, evaluate, models, presets):
+for command in (separate, localize, timeline, verify, info, demo, doctor, render, prepare, train, evaluate, models, presets):
     app.add_command(command)
 
 
