@@ -36,10 +36,9 @@ class Pacing:
             if stream is None:
                 raise NoVideoError(f"{path} has no picture.")
             base = stream.time_base or Fraction(1, 90000)
-            shown = sorted(
-                (packet.pts * base, (packet.duration or 0) * base)
-                for packet in salvage.packets(container, stream) if packet.pts is not None and not packet.is_discard
-            )  # fmt: skip
+            packets = (packet for packet in salvage.packets(container, stream) if not packet.is_discard)
+            stamped = ((packet.dts if packet.pts is None else packet.pts, packet.duration or 0) for packet in packets)  # AVI: dts alone
+            shown = sorted((stamp * base, length * base) for stamp, length in stamped if stamp is not None)
             if not shown:
                 raise NoVideoError(f"{path} has no picture that can be decoded.")
             return cls._over([time for time, _ in shown], shown[-1][1], stream.average_rate or Fraction(25))

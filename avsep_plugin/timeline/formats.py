@@ -66,8 +66,8 @@ def _as_edl(name: str, clips: Sequence[MarkedClip], start: int | None) -> str:
         clip.metadata["cmx_3600"] = {"reel": _reel(clip)}
         at += clips[place].length
     del made.tracks[1:]
-    lead = RationalTime(made.global_start_time.value, rate)
-    picture.insert(0, Gap(source_range=TimeRange(RationalTime(0, rate), lead)))
+    if made.global_start_time.value:
+        picture.insert(0, Gap(source_range=TimeRange(RationalTime(0, rate), RationalTime(made.global_start_time.value, rate))))
     text: str = otio.adapters.write_to_string(made, "cmx_3600", rate=rate)
     mode = f"FCM: {'' if counting.drop else 'NON-'}DROP FRAME\n"
     return re.sub(r"\A(TITLE: .*\n)?", lambda title: title[0] + mode, text, count=1)
