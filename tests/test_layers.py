@@ -24,6 +24,7 @@ MACHINERY = {
     "part",
     "deliver",
     "options",
+    "outputs",
     "confidence_file",
     "confidence",
     "survey",
@@ -76,7 +77,8 @@ OURS = {
     "survey": VALUES | {"dsp", "media", "models", "pipeline", "footage", "confidence", "confidence_file"},
     "part": VALUES | {"media"},
     "deliver": VALUES | {"media", "part", "preset"},
-    "options": VALUES | {"preset", "finish_steps", "dsp", "media", "pipeline", "part", "deliver", "confidence_file"},
+    "options": VALUES | {"preset", "finish_steps", "media", "pipeline", "part", "deliver", "confidence_file"},
+    "outputs": VALUES | {"media", "deliver", "options"},
     "tracks": VALUES
     | {
         "dsp",
@@ -92,7 +94,8 @@ OURS = {
         "finish_steps",
         "finishing",
     },
-    "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage", "deliver", "options", "survey", "tracks"},
+    "files": VALUES
+    | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage", "deliver", "options", "outputs", "survey", "tracks"},
     "inputs": {"errors"},
     "naming": {"errors"},
     "sidecar": {"errors", "atomic", "config"},
@@ -104,7 +107,7 @@ OURS = {
     "workers": {"errors", "discover", "workplace", "work", "batch", "worker"},
     "cluster_worker": {"errors", "discover", "work", "batch", "worker"},
     "cluster": {"errors", "discover", "workplace", "work", "batch", "worker", "workers", "cluster_worker"},
-    "tasks": {"errors", "config", "discover", "sidecar", "work", "media", "models", "files"},
+    "tasks": {"errors", "config", "discover", "sidecar", "work", "media", "models", "options", "outputs", "files"},
     "verify": {"errors", "sidecar", "media"},
     "timeline": {"errors", "atomic", "confidence_file", "sidecar", "media"},
     "doctor": {"errors", "sidecar", "preset", "media", "models", "pipeline", "files"},

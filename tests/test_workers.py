@@ -78,6 +78,11 @@ def test_workers_that_cannot_begin_end_the_batch(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_dry_run_loads_no_model(tmp_path: Path) -> None:
+    (row,) = run(findings(tmp_path, "a.mp4"), CopyTask("unloadable"), Orders(dry_run=True), Workers(1))
+    assert (row.status, row.message[:7]) == ("skipped", "dry run")
+
+
 def test_fail_fast_stops_the_other_workers(tmp_path: Path) -> None:
     done = rows(findings(tmp_path, "damaged-a.mp4", "hanging-b.mp4", "c.mp4", "d.mp4"), Workers(2), fail_fast=True)
     assert [row.status for row in done.values()][-1] == "error"
