@@ -157,6 +157,25 @@ def test_holes_in_the_sound_are_silence_on_the_clock_and_the_rest_is_kept(tmp_pa
     assert "filled with silence" in result.warnings[1]
 
 
+def test_an_hour_of_silence_in_a_hole_is_no_hour_of_work(tmp_path: Path) -> None:
+    """A byte of a fragmented MP4 is enough: here the time of a fragment's sound jumps by 2^23 samples, nine minutes."""
+    content = bytearray(
+        write_clip(tmp_path / "a.mp4", "mp4", pictures=50, samples=2 * RATE_HZ, movflags="frag_keyframe+empty_moov").read_bytes()
+    )
+    times = [place for place in range(len(content)) if content.startswith(b"tfdt", place)]
+    track = content.index(b"tfhd", times[-2])  # the last fragment's sound follows its picture
+    content[content.index(b"tfdt", track) + 13] ^= 0x80
+    (tmp_path / "a.mp4").write_bytes(content)
+    model = quarter()
+    masks, asked = model.masks, []
+    model.masks = lambda frames, audio: (asked.append(audio.abs().max() > 0), masks(frames, audio))[1]
+    result = separate_file(tmp_path / "a.mp4", tmp_path / "out", model, SeparateFileOptions(deliver=("stems",), tolerate_damage=True))
+    assert read(result.outputs["on"]).shape[1] > 8 * 2**20
+    window_seconds = 12 / 25
+    assert len(asked) <= 2 / window_seconds + 4
+    assert all(asked)
+
+
 def test_a_picture_that_is_lost_costs_no_sound(tmp_path: Path, whole: dict[str, bytes]) -> None:
     (tmp_path / "whole.mov").write_bytes(whole["mov"])
     (tmp_path / "a.mov").write_bytes(wipe(0)(whole["mov"]))
