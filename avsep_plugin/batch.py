@@ -154,8 +154,10 @@ def handle(job: Job, task: Task, orders: Orders, progress: Progress, *, wait: bo
         return _row(job, task, "error" if job.named else "skipped", {}, str(exc))
     except AvsepError as exc:
         return _row(job, task, "error", {}, str(exc))
-    except Exception as exc:  # a bug or a full disk: the other clips go on
+    except Exception as exc:  # a bug, a full disk, a folder of somebody else: the other clips go on
         log.debug("%s failed", job.source, exc_info=exc)
+        if isinstance(exc, PermissionError) and exc.filename is not None:
+            return _row(job, task, "error", {}, f"{job.source}: {exc.filename} may not be read or written ({exc.strerror}).")
         reason = " ".join(str(exc).split()) or "no reason given"
         return _row(job, task, "error", {}, f"{job.source}: unexpected {type(exc).__name__}: {reason}")
 

@@ -57,7 +57,8 @@ class Hand:
         with contextlib.suppress(OSError):  # a machine that has not got this folder can still do what has absolute paths
             os.chdir(site.folder)
         logging.getLogger("avsep_plugin").setLevel(site.level)
-        site.task.prepare(site.threads)
+        if not site.orders.dry_run:
+            site.task.prepare(site.threads)
 
     def do(self, job: Job, seat: int, turn: int, wait: bool) -> Outcome | ModelError | FolderBusyError:
         """One job. Errors that are not the clip's fault are given back: raised, they would come out wrapped in one of Ray's."""

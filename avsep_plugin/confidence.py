@@ -8,25 +8,20 @@ So a voice-over above pictures of something else stays, and a translator over a 
 elsewhere in the shot. Abstention is per shot and never per window.
 """
 
-import csv
-import dataclasses
-import io
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from avsep_plugin.confidence_file import Confidence
 from avsep_plugin.config import CalibrationConfig
 from avsep_plugin.dsp.windows import Grid
 from avsep_plugin.feed import Pictures, cut, inputs
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.pipeline import Progress, report
 
-ConfidenceFormat = Literal["csv", "json"]
 _DIGITS = 6
 
 
@@ -37,19 +32,6 @@ class Evidence(NamedTuple):
     end_seconds: Fraction
     shot: int
     logit: float
-
-
-@dataclass(frozen=True)
-class Confidence:
-    """One window of a clip: seconds on the file's clock, number of its shot (from 0), and whether that was left untouched."""
-
-    start_seconds: float
-    end_seconds: float
-    shot: int
-    logit: float
-    probability: float
-    """That sound and picture belong together, in [0, 1]."""
-    abstained: bool
 
 
 def evidence(
@@ -93,14 +75,3 @@ def rows(
         )
         for one in found
     ]  # fmt: skip
-
-
-def as_text(windows: Sequence[Confidence], form: ConfidenceFormat) -> str:
-    """A table with one line per window, or a JSON list of the same."""
-    if form == "json":
-        return json.dumps([dataclasses.asdict(window) for window in windows], indent=1) + "\n"
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(field.name for field in dataclasses.fields(Confidence))
-    table.writerows((str(value).lower() if isinstance(value, bool) else value for value in dataclasses.astuple(w)) for w in windows)
-    return text.getvalue()

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from avsep_plugin.clip import Float32, HeatMap, Stems
-from avsep_plugin.deliver import output_names, video_sounds
+from avsep_plugin.deliver import video_sounds
 from avsep_plugin.draw.overlay import overlay
 from avsep_plugin.errors import AvsepError, NoAudioError, NoVideoError, OutputError, TooShortError
 from avsep_plugin.footage import Footage
@@ -29,6 +29,7 @@ from avsep_plugin.media.write import OverlayWriter
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
 from avsep_plugin.options import DEFAULT_FILE_OPTIONS, SeparateFileOptions
+from avsep_plugin.outputs import separation_outputs
 from avsep_plugin.pipeline import (
     DEFAULTS,
     Localisation,
@@ -60,14 +61,6 @@ class FileResult:
     outputs: dict[str, Path]
     """By kind: on, off, confidence (or track1-on, track1-off, ...), video; or overlay, heatmap."""
     warnings: list[str] = field(default_factory=list)
-
-
-def separation_outputs(source: Path, out_dir: Path, options: SeparateFileOptions = DEFAULT_FILE_OPTIONS) -> dict[str, Path]:
-    """The files that `separate_file` will write, by kind. For `track` "all" it looks how many tracks there are; one if that fails."""
-    is_numbered = options.track == "all"
-    tracks = range(_track_count(source, options.tolerate_damage)) if options.track == "all" else [options.track]
-    names = output_names(source, options.deliver, tracks, is_numbered, options.file_format, options.container, options.confidence)
-    return {kind: out_dir / name for kind, name in names.items()}
 
 
 def localisation_outputs(out_dir: Path) -> dict[str, Path]:
@@ -170,14 +163,6 @@ def _checked(source: Path, track: int | Literal["all"], tolerate_damage: bool = 
     if track != "all" and not 0 <= track < len(info.audio):
         raise NoAudioError(f"{source} has no sound track {track + 1}; it has {len(info.audio)}.")
     return info
-
-
-def _track_count(source: Path, tolerate_damage: bool) -> int:
-    """Sound tracks of a clip; 1 where it cannot be read, which is said when it is worked on."""
-    try:
-        return max(1, len(probe(source, tolerate_damage).audio))
-    except AvsepError:
-        return 1
 
 
 def _save(path: Path, found: Localisation) -> None:

@@ -1,17 +1,18 @@
-"""How a clip is separated and what is written of it: plain values that can be sent to another process."""
+"""How a clip is separated and what is written of it: plain values that can be sent to another process. Imports no torch."""
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from avsep_plugin.confidence import ConfidenceFormat
-from avsep_plugin.dsp.masks import Highs
+from avsep_plugin.confidence_file import ConfidenceFormat
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.finish_steps import FinishStep
 from avsep_plugin.media.containers import Container
 from avsep_plugin.part import Wanted
-from avsep_plugin.pipeline import Precision, Reconstruction, SeparateOptions
-from avsep_plugin.preset import BitDepth, Delivery, FileFormat
+from avsep_plugin.preset import BitDepth, Delivery, FileFormat, Highs, Reconstruction
+
+if TYPE_CHECKING:
+    from avsep_plugin.pipeline import SeparateOptions
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class SeparateFileOptions:
     file_format: FileFormat = "wav"
     highs: Highs = "follow"
     reconstruction: Reconstruction = "editor"
-    precision: Precision = "fp32"
+    precision: Literal["fp32", "bf16"] = "fp32"
     track: int | Literal["all"] = 0
     """Which of the clip's sound tracks, from 0; all: each in turn, alone."""
     channels: Literal["linked", "split"] = "linked"
@@ -85,8 +86,10 @@ class SeparateFileOptions:
         return Wanted(self.start, self.end, Fraction(self.handles_seconds).limit_denominator(10**6))
 
     @property
-    def pipeline(self) -> SeparateOptions:
+    def pipeline(self) -> "SeparateOptions":
         """The part that concerns the pipeline."""
+        from avsep_plugin.pipeline import SeparateOptions
+
         return SeparateOptions(self.highs, self.reconstruction, self.precision)
 
 

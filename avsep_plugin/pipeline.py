@@ -98,14 +98,17 @@ def separate(
 
     mixture: consecutive pieces [C, n] float32 at `sample_rate_hz`. Yields consecutive pieces of mixture and on-screen sound, of other
     lengths but as many samples in all. A mask of ones gives on == mixture exactly.
-    shots: where they are; those that are to be left untouched get a mask of ones over the whole band, and the network is not asked.
+    shots: where they are; those that are to be left untouched get a mask of ones over the whole band, and the network is not asked;
+    nor is it for windows of silence.
     Raises TooShortError if the sound is shorter than one analysis frame of the model.
     """
     grid = Grid(model.config, sample_rate_hz, shots.cuts_seconds)
     masks = MaskGrid(model.config.stft, model.config.sample_rate_hz, grid.stft, sample_rate_hz, options.highs)
     overlap_add = OverlapAdd(grid.stft)
     for window, sound in cut(mixture, grid, grid.window):
-        mask = None if window.shot.number in shots.untouched else _mask(model, grid, window, sound, pictures, options.precision)
+        # Any mask of silence is silence. A damaged clip may have an hour of it in its holes.
+        is_left = window.shot.number in shots.untouched or not sound.take(window.reads).any()
+        mask = None if is_left else _mask(model, grid, window, sound, pictures, options.precision)
         for part in window.stft_frames.pieces(_STFT_FRAMES_AT_ONCE):
             spectrum = analyse(sound.take(_under(part, grid)), grid.stft)
             off_mask = 0 if mask is None else 1 - masks.lay(mask, window.model.start, part).to(spectrum.device)

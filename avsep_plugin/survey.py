@@ -9,7 +9,8 @@ from fractions import Fraction
 
 from torch import Tensor
 
-from avsep_plugin.confidence import Confidence, evidence, rows, untouched
+from avsep_plugin.confidence import evidence, rows, untouched
+from avsep_plugin.confidence_file import Confidence
 from avsep_plugin.dsp.shots import ONE_SHOT, Shots
 from avsep_plugin.footage import Footage
 from avsep_plugin.media.shots import find_cuts

@@ -17,9 +17,10 @@ from avsep_plugin.models import store
 from avsep_plugin.work import Progress
 
 if TYPE_CHECKING:
-    from avsep_plugin.files import FileResult, SeparateFileOptions
+    from avsep_plugin.files import FileResult
     from avsep_plugin.models.fused import Aligner
     from avsep_plugin.models.separator import Separator
+    from avsep_plugin.options import SeparateFileOptions
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class SeparateTask:
 
     def expected(self, job: Job) -> dict[str, Path]:
         """See `work.Task`."""
-        from avsep_plugin.files import separation_outputs
+        from avsep_plugin.outputs import separation_outputs
 
         return separation_outputs(job.source, job.out_dir, self.options())
 
@@ -71,7 +72,7 @@ class SeparateTask:
 
     def options(self) -> "SeparateFileOptions":
         """The settings as the library takes them. Raises ConfigError for an unknown one, or a value of the wrong kind."""
-        from avsep_plugin.files import SeparateFileOptions
+        from avsep_plugin.options import SeparateFileOptions
 
         return from_dict(SeparateFileOptions, dict(self.settings))
 

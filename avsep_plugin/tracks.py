@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avsep_plugin.confidence import as_text
+from avsep_plugin.confidence_file import as_text
 from avsep_plugin.deliver import Delivered, TrackWriter
 from avsep_plugin.dsp.shots import Shots
 from avsep_plugin.errors import ConfigError

@@ -45,10 +45,11 @@ _SITE: ContextVar[_Site] = ContextVar("_SITE")
 
 
 def begin(task: Task, orders: Orders, seats: Seats, threads: int, level: int) -> None:
-    """The beginning of a worker process."""
+    """The beginning of a worker process; one that only looks what there is to do loads no model and no PyTorch."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     logging.getLogger("avsep_plugin").setLevel(level)
-    task.prepare(threads)
+    if not orders.dry_run:
+        task.prepare(threads)
     _SITE.set(_Site(task, orders, seats))
 
 

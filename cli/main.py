@@ -4,12 +4,17 @@
 1  at least one input failed, or an AvsepError ended the command
 2  the command line is wrong
 130  stopped with Ctrl-C
+143  stopped with SIGTERM, as `kill`, systemd and the schedulers of clusters do
 """
 
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -24,6 +29,7 @@ from .models import models
 from .presets import presets
 from .render import render
 from .separate import separate
+from .timeline import timeline
 from .training import evaluate, prepare, train
 from .verify import verify
 
@@ -45,14 +51,14 @@ def app() -> None:
     """
 
 
-for command in (separate, localize, verify, info, demo, doctor, render, prepare, train, evaluate, models, presets):
+for command in (separate, localize, timeline, verify, info, demo, doctor, render, prepare, train, evaluate, models, presets):
     app.add_command(command)
 
 
 def run(args: Sequence[str] | None = None) -> int:
     """Run one command line (default: that of the process) and return the exit code."""
     talk = Talk()
-    with log_to_stderr():
+    with log_to_stderr(), _unwinding_on_sigterm():
         try:
             result = app.main(args, "avsep", standalone_mode=False, obj=talk, auto_envvar_prefix="AVSEP")
             sys.stdout.flush()
@@ -62,12 +68,41 @@ def run(args: Sequence[str] | None = None) -> int:
         except (click.Abort, KeyboardInterrupt):
             talk.fail("stopped; what was finished stays.")
             return 130
+        except _Terminated:
+            talk.fail("stopped; what was finished stays.")
+            return 143
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except Exception as exc:
             return _failure(talk, exc)
     return result if isinstance(result, int) else 0
+
+
+class _Terminated(BaseException):
+    """SIGTERM came: like KeyboardInterrupt it passes everything, and whoever holds workers or drafts lets go of them."""
+
+
+@contextmanager
+def _unwinding_on_sigterm() -> Iterator[None]:
+    """For the time of the body SIGTERM raises instead of ending the process at once; further ones change nothing.
+
+    Where the process was told to ignore it, it does.
+    """
+    former = signal.getsignal(signal.SIGTERM)
+    if former is signal.SIG_IGN or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _Terminated
+
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, former)
 
 
 def _failure(talk: Talk, exc: Exception) -> int:

@@ -1,9 +1,11 @@
 """Damaged clips through the batch: each is one clear line and nothing left behind, or stems of the length that can be decoded."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -157,6 +159,25 @@ def test_holes_in_the_sound_are_silence_on_the_clock_and_the_rest_is_kept(tmp_pa
     assert "filled with silence" in result.warnings[1]
 
 
+def test_an_hour_of_silence_in_a_hole_is_no_hour_of_work(tmp_path: Path) -> None:
+    """A byte of a fragmented MP4 is enough: here the time of a fragment's sound jumps by 2^23 samples, nine minutes."""
+    content = bytearray(
+        write_clip(tmp_path / "a.mp4", "mp4", pictures=50, samples=2 * RATE_HZ, movflags="frag_keyframe+empty_moov").read_bytes()
+    )
+    times = [place for place in range(len(content)) if content.startswith(b"tfdt", place)]
+    track = content.index(b"tfhd", times[-2])  # the last fragment's sound follows its picture
+    content[content.index(b"tfdt", track) + 13] ^= 0x80
+    (tmp_path / "a.mp4").write_bytes(content)
+    model = quarter()
+    masks, asked = model.masks, []
+    model.masks = lambda frames, audio: (asked.append(audio.abs().max() > 0), masks(frames, audio))[1]
+    result = separate_file(tmp_path / "a.mp4", tmp_path / "out", model, SeparateFileOptions(deliver=("stems",), tolerate_damage=True))
+    assert read(result.outputs["on"]).shape[1] > 8 * 2**20
+    window_seconds = 12 / 25
+    assert len(asked) <= 2 / window_seconds + 4
+    assert all(asked)
+
+
 def test_a_picture_that_is_lost_costs_no_sound(tmp_path: Path, whole: dict[str, bytes]) -> None:
     (tmp_path / "whole.mov").write_bytes(whole["mov"])
     (tmp_path / "a.mov").write_bytes(wipe(0)(whole["mov"]))
@@ -276,14 +297,43 @@ def test_a_folder_of_them_is_walked(tmp_path: Path, whole: dict[str, bytes]) -> 
     assert rows.get("b.mp4") in (None, "error")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_clip_that_may_not_be_read(tmp_path: Path, whole: dict[str, bytes]) -> None:
-    clip = tmp_path / "a.mkv"
-    clip.write_bytes(whole["mkv"])
-    clip.chmod(0)
-    (row,) = batch([clip], tmp_path / "out")
-    assert row.status == "error"
-    check(row, tmp_path / "out" / "0")
+AS_ANOTHER = """
+import json, os, sys
+from pathlib import Path
+import test_damage
+from avsep_plugin.discover import find
+if os.geteuid() == 0:  # root may read everything: become nobody, now that all is imported
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+top = Path(sys.argv[1])
+found = [problem.message for problem in find([top / "closed"], top / "out").problems]
+rows = test_damage.batch([top / "a.mkv"], top / "out") + test_damage.batch([top / "b.mkv"], top / "closed" / "out")
+print(json.dumps([found, [[row.status, row.message] for row in rows], os.path.exists(top / "out" / "0")]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="users and modes of POSIX")
+def test_what_another_user_may_not_read_or_write_is_one_line(whole: dict[str, bytes]) -> None:
+    """A clip without read permission, a folder that may not be listed, and an output folder that may not be written."""
+    with tempfile.TemporaryDirectory() as name:  # not tmp_path, into which only its owner may look
+        top = Path(name)
+        for clip in ("a.mkv", "b.mkv"):
+            (top / clip).write_bytes(whole["mkv"])
+        for folder in ("closed", "out"):
+            (top / folder).mkdir()
+        for path, mode in ((top, 0o755), (top / "a.mkv", 0), (top / "b.mkv", 0o644), (top / "out", 0o777), (top / "closed", 0)):
+            path.chmod(mode)
+        line = [sys.executable, "-c", AS_ANOTHER, name]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        done = subprocess.run(line, env=environment, capture_output=True, text=True, check=False)
+        (top / "closed").chmod(0o700)
+        assert done.returncode == 0, done.stderr
+        found, ((status, unread), (other, unwritten)), is_there = json.loads(done.stdout)
+    assert (status, other, is_there) == ("error", "error", False)
+    assert unread == f"{top / 'a.mkv'} cannot be read: Permission denied."
+    assert (str(top / "closed") in unwritten, "unexpected" in unwritten, len(unwritten.splitlines())) == (True, False, 1)
+    assert ["closed" in message and "cannot be read" in message for message in found] == [True]
 
 
 class Full:

@@ -86,6 +86,21 @@ def test_whoever_hands_out_tasks_needs_no_pytorch() -> None:
     assert subprocess.run([sys.executable, "-c", line], check=False).returncode == 0
 
 
+def test_what_would_be_separated_is_said_without_pytorch(tmp_path: Path, make_clip: MakeClip) -> None:
+    """Everything that a worker does of a dry run; the process outside loads none anyway."""
+    settings = {"deliver": ["stems"], "track": "all", "abstain_below": 0.2, "confidence": "csv"}
+    job = f"find([Path({str(make_clip(tmp_path / 'talk.mov'))!r})], Path({str(tmp_path / 'out')!r}))"
+    lines = (
+        "import sys; from pathlib import Path; from avsep_plugin.batch import Orders, run; from avsep_plugin.discover import find",
+        "from avsep_plugin.tasks import SeparateTask; import avsep_plugin.worker",
+        f"(row,) = run({job}, SeparateTask('mini', 'cpu', {settings}), Orders(dry_run=True))",
+        "assert 'it is new' in row.message, row.message",
+        "assert set(row.outputs) == {'track1-on', 'track1-off', 'track1-confidence'}, row.outputs",
+        "sys.exit('torch' in sys.modules)",
+    )
+    assert subprocess.run([sys.executable, "-c", "; ".join(lines)], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("task", [SeparateTask("mini", settings={"highs": "keep"}), LocalizeTask("mini")], ids=lambda task: task.name)
 def test_a_task_travels_to_another_process(task: Task) -> None:
     assert pickle.loads(pickle.dumps(task)) == task

@@ -78,6 +78,11 @@ def test_workers_that_cannot_begin_end_the_batch(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_dry_run_loads_no_model(tmp_path: Path) -> None:
+    (row,) = run(findings(tmp_path, "a.mp4"), CopyTask("unloadable"), Orders(dry_run=True), Workers(1))
+    assert (row.status, row.message[:7]) == ("skipped", "dry run")
+
+
 def test_fail_fast_stops_the_other_workers(tmp_path: Path) -> None:
     done = rows(findings(tmp_path, "damaged-a.mp4", "hanging-b.mp4", "c.mp4", "d.mp4"), Workers(2), fail_fast=True)
     assert [row.status for row in done.values()][-1] == "error"
@@ -125,16 +130,23 @@ def test_a_batch_that_is_killed_at_any_time_leaves_whole_outputs_or_none_and_goe
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-def test_ctrl_c_keeps_finished_work_and_is_130(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("sent", "to_all", "code"), [(signal.SIGINT, True, 130), (signal.SIGTERM, False, 143), (signal.SIGTERM, True, 143)], ids=str
+)
+def test_ctrl_c_and_sigterm_keep_finished_work(tmp_path: Path, sent: signal.Signals, to_all: bool, code: int) -> None:
+    """Ctrl-C goes to the whole group; SIGTERM to the program alone (`kill`), or to all that it has started (systemd)."""
     clips(tmp_path / "in", "a.mp4", "hanging-b.mp4", "z.mp4")
     batch = _start(tmp_path, "--json", str(tmp_path / "report.json"), "--events", str(tmp_path / "events"))
     until = time.monotonic() + 60
     while time.monotonic() < until and "hanging-b" not in ((tmp_path / "events").read_text() if (tmp_path / "events").exists() else ""):
         time.sleep(0.05)
-    os.killpg(batch.pid, signal.SIGINT)
-    _, said = batch.communicate(timeout=60)
-    assert (batch.returncode, said.splitlines()[-1]) == (130, "error: stopped; what was finished stays.")
+    os.killpg(batch.pid, sent) if to_all else os.kill(batch.pid, sent)
+    _, said = batch.communicate(timeout=60)  # the pipe ends when the last worker has closed it
+    assert (batch.returncode, said.splitlines()[-1]) == (code, "error: stopped; what was finished stays.")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"a"}
+    assert sorted(name for name in files(tmp_path / "out") if not name.endswith(".lock")) == sorted(
+        f"a/{name}" for name in ("a.mp4", "on-screen.wav", "separate.avsep.json")
+    )
     assert '"status": "done"' in (tmp_path / "report.json").read_text()
 
 

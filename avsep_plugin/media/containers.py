@@ -137,11 +137,11 @@ def _muxer(source: av.container.InputContainer, output: Path) -> str:
 
 
 def _options(muxer: str, source: av.container.InputContainer) -> dict[str, str]:
-    """Of the muxer; "unofficial" lets it write Dolby Vision's boxes, "bitexact" keeps random numbers out of Matroska.
+    """Of the muxer; "unofficial" lets it write Dolby Vision's boxes, "bitexact" keeps random numbers out of Matroska and MXF.
 
-    (MXF keeps them: its identifiers have to differ from file to file.)
+    (The identifiers of MXF, which have to differ from file to file, are filled in by `umid`.)
     """
-    if muxer in ("matroska", "webm"):
+    if muxer in ("matroska", "webm", "mxf"):
         return {"fflags": "+bitexact"}
     if muxer == "mov" or (muxer == "mp4" and set(source.metadata) - _ATOMS):
         return {"movflags": "+use_metadata_tags+write_colr", "strict": "unofficial"}

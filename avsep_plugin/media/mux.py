@@ -22,6 +22,7 @@ from avsep_plugin.media.plan import NewSound, Out, lay_out, without
 from avsep_plugin.media.read import AudioReader
 from avsep_plugin.media.salvage import Salvage
 from avsep_plugin.media.source import audio_streams, open_media, video_stream
+from avsep_plugin.media.umid import identify, seed_of
 
 __all__ = ["NewSound", "add_sound", "remux"]
 
@@ -60,6 +61,8 @@ def remux(
             refused = _refused(source, outs, how, picture_index, temporary, output, failure)
             outs, warnings = without(outs, refused)
             notes = _write(source, outs, how, tags, temporary, output)
+        if how.muxer == "mxf":
+            identify(temporary, seed_of(source, [out.file for out in outs if out.file is not None]))
         if how.has_edit_lists:
             _set_starts(source, temporary, outs, how, tolerate_damage)
         return warnings + notes + differences(source, temporary, outs, tolerate_damage)
