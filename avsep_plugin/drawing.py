@@ -11,7 +11,6 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
-import av
 import numpy as np
 
 from avsep_plugin.clip import Float32, HeatMap
@@ -21,7 +20,7 @@ from avsep_plugin.draw.levels import Levels
 from avsep_plugin.draw.paint import Painter, Patch
 from avsep_plugin.localize_options import LocalizeFileOptions, Style, layer_kind, style_kind
 from avsep_plugin.media.layers import FilmLayer, LayerWriter, PngLayer
-from avsep_plugin.media.planes import Layer, blackened, copied, from_rgb, side_by_side, to_rgb
+from avsep_plugin.media.planes import Layer, Picture, blackened, copied, from_rgb, side_by_side, to_rgb
 from avsep_plugin.media.probe import MediaInfo
 from avsep_plugin.media.timecode import Clock
 from avsep_plugin.media.upright import UprightReader
@@ -78,12 +77,12 @@ def draw(info: MediaInfo, show: Show, drafts: dict[str, Path], options: Localize
 class Moment:
     """One picture of the clip, and what is drawn on it; patches are painted when they are first wanted."""
 
-    def __init__(self, seconds: Fraction, picture: av.VideoFrame | None, brushes: "Brushes", show: Show) -> None:
+    def __init__(self, seconds: Fraction, picture: Picture | None, brushes: "Brushes", show: Show) -> None:
         self.seconds, self._picture, self._brushes = seconds, picture, brushes
         self.levels: Float32 | None = show.levels.at(seconds)
 
     @property
-    def picture(self) -> av.VideoFrame:
+    def picture(self) -> Picture:
         """The picture itself; not to be drawn on."""
         assert self._picture is not None
         return self._picture
@@ -124,7 +123,7 @@ class Brushes:
         width, height = self.width + self.width % 2, self.height + self.height % 2
         return (2 * width if style == "side-by-side" else width), height
 
-    def drawn(self, style: Style, moment: Moment) -> av.VideoFrame:
+    def drawn(self, style: Style, moment: Moment) -> Picture:
         """A picture of its own in that style."""
         if style == "original":
             frame = from_rgb(self._as_the_original(moment), moment.picture)

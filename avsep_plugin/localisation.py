@@ -162,5 +162,3 @@ def _area(video: VideoStream, model: Aligner, region: Region | None) -> Area:
     shown = replace(video, **{name: max(1, length) for name, length in size.items()})
     left, top, inner_width, inner_height = picture_area(shown, model.config.picture)
     return columns.start / width + left * wide, rows.start / height + top * high, inner_width * wide, inner_height * high
-
-

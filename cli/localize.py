@@ -52,9 +52,9 @@ def _sound(_context: click.Context, _option: click.Parameter, path: Path | None)
 
 def _named(name: str, field: str, known: tuple[str, ...], default: str | None, text: str) -> Any:
     shown = f"  [default: {default}]" if default else ""
-    return click.option(
-        name, field, multiple=True, default=(default,) if default else (), callback=_names(known), metavar="|".join(known), help=text + shown
-    )
+    given = (default,) if default else ()
+    metavar = "|".join(known)
+    return click.option(name, field, multiple=True, default=given, callback=_names(known), metavar=metavar, help=text + shown)
 
 
 drawing = options.stacked(
@@ -159,4 +159,4 @@ def localize(
     }  # fmt: skip
     asked = model or store.AUTO
     task = LocalizeTask(store.resolve(asked, "align"), device, settings)
-    run_clips(talk, batch_options.requested(), task, asked, json_path, str(audio_track))
+    run_clips(talk, batch_options.requested(), task, asked, json_path)

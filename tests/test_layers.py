@@ -27,7 +27,13 @@ MACHINERY = {
     "confidence",
     "survey",
     "tracks",
+    "outputs",
     "files",
+    "localize_options",
+    "belief",
+    "mapdata",
+    "drawing",
+    "localisation",
 }
 BATCH = {
     "inputs",
@@ -77,7 +83,14 @@ OURS = {
     "options": VALUES | {"preset", "finish_steps", "dsp", "media", "pipeline", "part", "deliver", "confidence"},
     "tracks": VALUES
     | {"dsp", "media", "models", "pipeline", "footage", "confidence", "survey", "part", "deliver", "options", "finish_steps", "finishing"},
-    "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage", "deliver", "options", "survey", "tracks"},
+    "outputs": {"errors"},
+    "files": VALUES | {"preset", "media", "models", "pipeline", "deliver", "options", "outputs", "survey", "tracks"},
+    "localize_options": VALUES | {"draw", "media", "pipeline"},
+    "belief": VALUES | {"pipeline"},
+    "mapdata": VALUES | {"draw", "pipeline"},
+    "drawing": VALUES | {"draw", "media", "pipeline", "localize_options"},
+    "localisation": VALUES
+    | {"draw", "media", "models", "pipeline", "footage", "survey", "outputs", "localize_options", "belief", "mapdata", "drawing"},
     "inputs": {"errors"},
     "naming": {"errors"},
     "sidecar": {"errors", "atomic", "config"},
@@ -89,10 +102,10 @@ OURS = {
     "workers": {"errors", "discover", "workplace", "work", "batch", "worker"},
     "cluster_worker": {"errors", "discover", "work", "batch", "worker"},
     "cluster": {"errors", "discover", "workplace", "work", "batch", "worker", "workers", "cluster_worker"},
-    "tasks": {"errors", "config", "discover", "sidecar", "work", "media", "models", "files"},
+    "tasks": {"errors", "config", "discover", "sidecar", "work", "media", "models", "files", "outputs", "localize_options", "localisation"},
     "verify": {"errors", "sidecar", "media"},
     "doctor": {"errors", "sidecar", "preset", "media", "models", "pipeline", "files"},
-    "demo": VALUES | {"dsp", "media", "models", "scenes", "files"},
+    "demo": VALUES | {"dsp", "media", "models", "scenes", "files", "localisation"},
     "cli": LIBRARY,
     "training": LIBRARY,
     "presets": set(),
@@ -119,6 +132,8 @@ ONLY_IN = {
         "tracks",
         "effect",
         "files",
+        "belief",
+        "localisation",
         "tasks",
         "doctor",
         "demo",
@@ -127,6 +142,8 @@ ONLY_IN = {
     "pebble": {"workers"},
     "ray": {"cluster"},
     "filelock": {"workplace"},
+    "PIL": {"draw.legend"},
+    "scipy": {"mapdata"},
     "safetensors": {"models", "training"},
     "pedalboard": {"native", "chain", "finishing"},
     "lightning": {"training"},
@@ -216,7 +233,7 @@ def test_arrays_become_tensors_where_files_meet_the_pipeline_only() -> None:
     def makes_tensors(tree: ast.Module) -> bool:
         return any(isinstance(node, ast.Attribute) and node.attr == "from_numpy" for node in ast.walk(tree))
 
-    allowed = {"files", "footage", "release", "effect", "doctor", "demo", "training"}
+    allowed = {"files", "localisation", "footage", "release", "effect", "doctor", "demo", "training"}
     assert sorted({_layer(name) for name, tree in MODULES.items() if makes_tensors(tree)} - allowed) == []
 
 

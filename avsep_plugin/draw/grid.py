@@ -41,14 +41,19 @@ class Canvas:
     def __init__(self, width: int, height: int, cells: tuple[int, int], area: Area, scale: int) -> None:
         self.rows, self.columns, self.scale = -(-height // scale), -(-width // scale), scale
         left, top, wide, high = area
-        self._rows, self._row_weights = cell_weights((np.arange(self.rows) + 0.5) * scale / height, cells[0], top, high)
-        self._columns, self._column_weights = cell_weights((np.arange(self.columns) + 0.5) * scale / width, cells[1], left, wide)
+        self.inside_rows, self._row_weights = cell_weights((np.arange(self.rows) + 0.5) * scale / height, cells[0], top, high)
+        self.inside_columns, self._column_weights = cell_weights((np.arange(self.columns) + 0.5) * scale / width, cells[1], left, wide)
 
     def spread(self, levels: Float32, outside: float = 0.0) -> Float32:
         """[h, w] -> [rows, columns], `outside` where there are no cells."""
-        canvas = np.full((self.rows, self.columns), outside, np.float32)
-        canvas[self._rows, self._columns] = self._row_weights @ levels @ self._column_weights.T
+        canvas = np.full((self.rows, self.columns), np.float32(outside), np.float32)
+        canvas[self.inside_rows, self.inside_columns] = self.inside(levels)
         return canvas
+
+    def inside(self, levels: Float32) -> Float32:
+        """[h, w] -> only the fields `inside_rows`, `inside_columns` that lie in the area."""
+        values: Float32 = (self._row_weights @ levels @ self._column_weights.T).astype(np.float32, copy=False)
+        return values
 
 
 def fitting_scale(width: int, height: int) -> int:

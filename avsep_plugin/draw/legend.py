@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from avsep_plugin.draw.colours import colour_table
 from avsep_plugin.draw.overlay import MAX_OPACITY, rising
-from avsep_plugin.draw.paint import CONTOUR_LEVELS, Patch
+from avsep_plugin.draw.paint import CONTOUR_LEVELS, Patch, contour_colour
 
 Kind = Literal["heat", "heat-only", "contours", "original"]
 
@@ -51,16 +51,15 @@ def _bar(kind: Kind, width: int, height: int, opacity: float) -> np.ndarray:
     """[height, width, 4] opaque: the colours as they look over a middle grey, from the weakest evidence to the strongest."""
     level = np.linspace(0.0, 1.0, width)
     grey = np.full((width, 3), 0.5)
-    if kind == "original":
-        share = np.minimum(level, 0.35)
-    elif kind == "contours":
-        share = np.any(np.abs(level[:, None] - np.maximum(CONTOUR_LEVELS, 0.02)) * width < max(1.5, height / 8), axis=1).astype(float)
-    else:
-        share = (1.0 if kind == "heat-only" else opacity) * rising(level)
     ground = np.zeros_like(grey) if kind == "heat-only" else grey
-    shown = np.where(kind == "contours", np.maximum(level, 0.35), level)
-    table = colour_table("jet" if kind == "original" else "lagoon")
-    colour = ground + (table[np.round(255 * shown).astype(int)] - ground) * share[:, None]
+    if kind == "contours":
+        colour = grey
+        for at in CONTOUR_LEVELS:
+            colour[np.abs(level - at) * width < max(1.5, height / 8)] = contour_colour(at)
+    else:
+        strength = np.minimum(level, 0.35) if kind == "original" else rising(level) * (1.0 if kind == "heat-only" else opacity)
+        table = colour_table("jet" if kind == "original" else "lagoon")
+        colour = ground + (table[np.round(255 * level).astype(int)] - ground) * strength[:, None]
     row = np.column_stack([np.round(255 * colour), np.full(width, 255)]).astype(np.uint8)
     return np.repeat(row[None], height, axis=0)
 

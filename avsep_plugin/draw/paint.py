@@ -17,7 +17,8 @@ CONTOUR_LEVELS = (0.02, 0.35, 0.7)
 """Where the lines run: around all that has any colour, and twice inside of it."""
 _LINE_SHARE = 1 / 240
 """Width of a line, in short sides of the picture."""
-_ROWS_AT_ONCE = 8
+_SEAM_OPACITY = 0.55
+_FIELDS_AT_ONCE = 8
 """Patches begin and end at multiples of so many fields, so that few sizes occur: what stretches them keeps its tables for a size."""
 
 
@@ -50,35 +51,52 @@ class Painter:
         """Colour that is the more opaque the stronger the evidence is; None where there is none. opacity: instead of the painter's."""
         canvas = self._canvas.spread(levels)
         entries = (np.clip(canvas, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
-        rows = np.flatnonzero(entries.any(axis=1))
-        if not rows.size:
+        if not entries.any():
             return None
-        # One empty field more on each side, into which the colour fades.
-        start = max(0, int(rows[0]) - 1) // _ROWS_AT_ONCE * _ROWS_AT_ONCE
-        stop = -(-(int(rows[-1]) + 2) // _ROWS_AT_ONCE) * _ROWS_AT_ONCE
-        table = _heat_table(self.opacity if opacity is None else opacity)
-        return Patch(table[entries[start:stop]], 0, start * self._canvas.scale, self._canvas.scale)
+        rows, columns = (_touched(entries.max(axis=axis) > 0) for axis in (1, 0))
+        table, scale = _heat_table(self.opacity if opacity is None else opacity), self._canvas.scale
+        return Patch(table[entries[rows, columns]], columns.start * scale, rows.start * scale, scale)
 
     def contours(self, levels: Float32) -> Patch | None:
         """Lines of equal evidence in their colours, with a dark seam that keeps them visible on any picture."""
-        level = self._fine.spread(levels, outside=-1.0)
+        level = np.clip(self._fine.inside(levels), 0, 1)
         rows = np.flatnonzero((level > 0).any(axis=1))
-        if not rows.size:
+        if not rows.size or level.shape[1] < 2:
             return None
-        start, stop = max(0, int(rows[0]) // 2 * 2 - 2), int(rows[-1]) + 2
-        level = level[start:stop]
+        level = level[max(0, int(rows[0]) - 2) : int(rows[-1]) + 3]
+        if level.shape[0] < 2:
+            return None
+        lines = self._lines(level)
+        top, left = self._fine.inside_rows.start + max(0, int(rows[0]) - 2), self._fine.inside_columns.start
+        # A patch lies at even places.
+        return Patch(np.pad(lines, ((top % 2, 0), (left % 2, 0), (0, 0))), left // 2 * 2, top // 2 * 2)
+
+    def _lines(self, level: Float32) -> UInt8:
+        """[rows, columns, 4] of the lines on a map of pixels; they end where the map ends."""
         steepness = np.maximum(np.hypot(*np.gradient(level)), 1e-4)
-        rgba = np.zeros((*level.shape, 4), np.uint8)
         half = max(1.0, self._short_side * _LINE_SHARE) / 2
+        rgba = np.zeros((*level.shape, 4), np.uint8)
         for at in CONTOUR_LEVELS:
             distance = np.abs(level - np.float32(at)) / steepness  # in pixels, to first order
-            seam, line = np.clip(2 * half + 0.5 - distance, 0, 1), np.clip(half + 0.5 - distance, 0, 1)
-            colour = 255 * line[..., None] * colour_table("lagoon")[round(255 * max(at, 0.35))]
-            alpha = np.maximum(0.55 * seam, line)
-            stronger = alpha * 255 > rgba[..., 3]
-            shade = colour / np.maximum(alpha, 1e-6)[..., None]
-            rgba[stronger, :3], rgba[stronger, 3] = np.clip(shade[stronger], 0, 255), 255 * alpha[stronger]
-        return Patch(rgba, 0, start, 1)
+            line = np.clip(half + 0.5 - distance, 0, 1)
+            alpha = np.maximum(line, _SEAM_OPACITY * np.clip(2 * half + 0.5 - distance, 0, 1))
+            stronger = 255 * alpha > rgba[..., 3]
+            shade = 255 * (line / np.maximum(alpha, 1e-6))[..., None] * contour_colour(at)
+            rgba[stronger, :3], rgba[stronger, 3] = shade[stronger], 255 * alpha[stronger]
+        return rgba
+
+
+def contour_colour(level: float) -> npt.NDArray[np.float64]:
+    """[3] RGB in [0, 1] of the line at a level; none is as dark as the colours begin."""
+    colour: npt.NDArray[np.float64] = colour_table("lagoon")[round(255 * max(level, 0.35))]
+    return colour
+
+
+def _touched(drawn: npt.NDArray[np.bool_]) -> slice:
+    """The fields of an axis that are drawn on, with one empty field more on each side, into which the colour fades."""
+    places = np.flatnonzero(drawn)
+    start, stop = max(0, int(places[0]) - 1), int(places[-1]) + 2
+    return slice(start // _FIELDS_AT_ONCE * _FIELDS_AT_ONCE, min(-(-stop // _FIELDS_AT_ONCE) * _FIELDS_AT_ONCE, drawn.size))
 
 
 @cache

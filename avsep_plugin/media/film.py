@@ -119,7 +119,7 @@ class FilmWriter:
             stream.metadata["timecode"] = self._timecode
         return stream
 
-    def _mux(self, packets: list[av.Packet[av.VideoStream]]) -> None:
+    def _mux(self, packets: "list[av.Packet[av.VideoStream]]") -> None:
         for packet in packets:
             packet.duration = packet.duration or self.ticks.picture
             self._container.mux(packet)

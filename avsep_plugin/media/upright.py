@@ -56,9 +56,11 @@ class Upright:
         self._scaler = VideoReformatter()
 
     def __call__(self, frame: av.VideoFrame, orientation: Orientation) -> av.VideoFrame:
-        """A picture of its own, that may be drawn on."""
+        """An upright picture, perhaps the decoder's own: not to be drawn on."""
         size = (self.height, self.width) if orientation.swap else (self.width, self.height)
         flat = self._yuv(frame, *size)
+        if orientation == Orientation() and not (self.width % 2 or self.height % 2):
+            return flat
         upright = av.VideoFrame(self.width + self.width % 2, self.height + self.height % 2, "yuv420p")
         for index in range(3):
             turned = orientation.apply(plane(flat, index)[..., None])[..., 0]

@@ -75,6 +75,4 @@ class OverlayWriter:
                 self._silent.replace(self._final)
                 return
             sound = self.sound
-            self.warnings += add_sound(
-                self._silent, sound.file, self._final, self.path, sound.track, sound.late_seconds, sound.seconds
-            )
+            self.warnings += add_sound(self._silent, sound.file, self._final, self.path, sound.track, sound.late_seconds, sound.seconds)
