@@ -68,7 +68,7 @@ def localize_file(
         found = replace(found, heat_map=replace(found.heat_map, start_seconds=footage.start_seconds, area=area))
         levels = _levels(found, loudness, model, options)
         _write_data(found, levels, model, options, info, drafts)
-        warnings = [*footage.notes, *heard.notes(found.heat_map.step_seconds * len(found.heat_map.values)), *_said(levels, options)]
+        warnings = [*footage.notes, *heard.notes(), *_said(levels, options)]
         if options.draws:
             show = Show(found.heat_map, levels, heard.overlay, other.name if other else None)
             warnings += draw(info, show, drafts, options, passes.begin())
@@ -86,6 +86,8 @@ class _Heard:
     picture_left: Fraction | None = None
     """From the sound's beginning to the picture's end, where it is another file's."""
     is_longer: bool = False
+    samples: int = 0
+    """Of the other file, that there was picture for."""
 
     @classmethod
     def of(cls, footage: Footage, info: MediaInfo, other: Path | None, track: int) -> "_Heard":
@@ -108,19 +110,20 @@ class _Heard:
                 block = reader.read(min(samples, _BLOCK_SECONDS * reader.sample_rate_hz))
                 if not block.shape[1]:
                     return
-                samples -= block.shape[1]
+                samples, self.samples = samples - block.shape[1], self.samples + block.shape[1]
                 yield torch.from_numpy(block)
             slack = round(_SLACK_SECONDS * reader.sample_rate_hz)
             self.is_longer = reader.read(slack).shape[1] == slack
 
-    def notes(self, seconds: Fraction) -> list[str]:
-        """Whether picture and other sound end together; seconds: how much of that sound there was."""
+    def notes(self) -> list[str]:
+        """Whether picture and other sound end together, when all of it was read."""
         if self.picture_left is None:
             return []
         name = self.overlay.file.name
         if self.is_longer:
             return [f"The sound of {name} is longer than the picture, which ends {float(self.picture_left):.1f} s after it begins."]
-        if seconds < self.picture_left - max(_SLACK_SECONDS, Fraction(1, 4)):
+        seconds = Fraction(self.samples, self.sample_rate_hz)
+        if seconds < self.picture_left - _SLACK_SECONDS:
             return [f"The sound of {name} ends after {float(seconds):.1f} s; the picture goes on, and nothing is drawn there."]
         return []
 

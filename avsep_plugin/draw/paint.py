@@ -59,7 +59,7 @@ class Painter:
 
     def contours(self, levels: Float32) -> Patch | None:
         """Lines of equal evidence in their colours, with a dark seam that keeps them visible on any picture."""
-        level = np.clip(self._fine.inside(levels), 0, 1)
+        level = self._fine.inside(levels)
         rows = np.flatnonzero((level > 0).any(axis=1))
         if not rows.size or level.shape[1] < 2:
             return None
@@ -74,7 +74,7 @@ class Painter:
     def _lines(self, level: Float32) -> UInt8:
         """[rows, columns, 4] of the lines on a map of pixels; they end where the map ends."""
         steepness = np.maximum(np.hypot(*np.gradient(level)), 1e-4)
-        half = max(1.0, self._short_side * _LINE_SHARE) / 2
+        half = max(1.5, self._short_side * _LINE_SHARE) / 2
         rgba = np.zeros((*level.shape, 4), np.uint8)
         for at in CONTOUR_LEVELS:
             distance = np.abs(level - np.float32(at)) / steepness  # in pixels, to first order

@@ -17,8 +17,8 @@ from avsep_plugin.media.source import file_address
 from avsep_plugin.media.stems import writing
 from avsep_plugin.media.timecode import standard_rate
 
-_FINEST_TICK = 10_000
-"""FFmpeg's MP4 muxer doubles coarser clocks until they have so many ticks a second."""
+_TICKS_PER_SECOND = 90_000
+"""At least: fine enough for any camera."""
 _ROUNDING_SECONDS = Fraction(3, 2000)
 """How far a container's rounding (to a thousandth in Matroska) may carry a picture off its place."""
 
@@ -28,7 +28,7 @@ class Ticks:
 
     def __init__(self, rate: Fraction | None) -> None:
         self.rate = standard_rate(rate or Fraction(25))
-        self.per_second = self.rate.numerator * -(-_FINEST_TICK // self.rate.numerator)
+        self.per_second = self.rate.numerator * -(-_TICKS_PER_SECOND // self.rate.numerator)
         self._first: Fraction | None = None
         self._last = -1
 

@@ -77,7 +77,8 @@ def matrix(frame: av.VideoFrame) -> Colorspace:
 
 def copy_tags(source: av.VideoFrame, target: av.VideoFrame) -> av.VideoFrame:
     """Give a picture the time and the colours of another one."""
-    target.pts, target.time_base = source.pts, source.time_base
+    if source.time_base is not None:
+        target.pts, target.time_base = source.pts, source.time_base
     target.colorspace, target.color_range = source.colorspace, source.color_range
     target.color_primaries, target.color_trc = source.color_primaries, source.color_trc
     return target
