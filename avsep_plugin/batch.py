@@ -53,7 +53,8 @@ class Row:
     input: str
     status: Status
     outputs: dict[str, str] = field(default_factory=dict)
-    """Paths by kind: on, off, confidence (of several tracks track1-on, ...), video; overlay, heatmap."""
+    """Paths by kind: on, off, confidence (of several tracks track1-on, ...), video; overlay, overlay-<style>,
+    layer-<kind>, heatmap, heatmap-json."""
     model: str = ""
     message: str = ""
     warnings: list[str] = field(default_factory=list)

@@ -19,7 +19,8 @@ import torch
 
 from avsep_plugin.clip import Float32
 from avsep_plugin.dsp.levels import si_sdr
-from avsep_plugin.files import localize_file, separate_file
+from avsep_plugin.files import separate_file
+from avsep_plugin.localisation import localize_file
 from avsep_plugin.media.read import AudioReader
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator

@@ -25,7 +25,7 @@ from avsep_plugin.pipeline import held
 
 State = Literal["ok", "warning", "error"]
 
-PYAV_ENCODERS = ("flac", "libx264", "pcm_f32le", "pcm_s16le", "pcm_s24le")
+PYAV_ENCODERS = ("flac", "libvpx-vp9", "libx264", "pcm_f32le", "pcm_s16le", "pcm_s24le", "png", "prores_ks")
 """What stems and overlays ask of PyAV (media/write.py)."""
 _LEAST_FREE_BYTES = 5e9
 _LEAST_AGREEMENT_DB = 60.0

@@ -76,7 +76,7 @@ def changed_since(folder: Path, owned: tuple[Written, ...], names: set[str]) -> 
     """The first of some files that is no longer as avsep wrote it; compares whole checksums."""
     for written in owned:
         path = folder / written.name
-        if written.name in names and path.exists() and (path.stat().st_size != written.size or sidecar.sha256_of(path) != written.sha256):
+        if written.name in names and path.exists() and (sidecar.size_of(path) != written.size or sidecar.sha256_of(path) != written.sha256):
             return written.name
     return None
 
@@ -87,7 +87,7 @@ def _again(job: Job, known: Sidecar, owned: tuple[Written, ...], differences: li
         return Decision("refuse", f"{job.out_dir} holds the outputs of another clip, {known.input.path}; --overwrite replaces them.")
     for written in known.outputs.values():
         path = job.out_dir / written.name
-        if path.exists() and path.stat().st_size != written.size:
+        if path.exists() and sidecar.size_of(path) != written.size:
             return Decision("refuse", f"{path} was changed after avsep wrote it; --overwrite replaces it.")
     return Decision("make", "; ".join(differences), owned)
 
@@ -98,13 +98,13 @@ def _differences(job: Job, task: Task, known: Sidecar) -> list[str]:
     if not sidecar.look_at(job.source).is_same_file_as(known.input):
         found.append("the clip has changed")
     if known.model.sha256 != task.model_sha256:
-        found.append(f"it was made by another model, aligner or mask ({known.model.name})")
+        found.append(f"it was made by another model, aligner, mask or sound ({known.model.name})")
     wanted = sidecar.plain(task.settings)
     other = sorted(key for key in wanted.keys() | known.options.keys() if wanted.get(key) != known.options.get(key))
     if other:
         found.append(f"it was made with other options ({', '.join(other)})")
-    gone = [written.name for written in known.outputs.values() if not (job.out_dir / written.name).is_file()]
-    sizes = [w.name for w in known.outputs.values() if w.name not in gone and (job.out_dir / w.name).stat().st_size != w.size]
+    gone = [written.name for written in known.outputs.values() if not (job.out_dir / written.name).exists()]
+    sizes = [w.name for w in known.outputs.values() if w.name not in gone and sidecar.size_of(job.out_dir / w.name) != w.size]
     return found + [f"{name} is gone" for name in gone] + [f"{name} was changed" for name in sizes]
 
 
@@ -112,7 +112,7 @@ def _owned(folder: Path, known: Sidecar | None, pending: Sidecar | None) -> tupl
     """What avsep wrote and is still there. While outputs are put into place, any of them may be the old or the new one."""
     unsure = {written.name for written in _written(pending)}
     files = {written.name: written for written in (*_written(known), *(pending.left if pending else ())) if written.name not in unsure}
-    return tuple(written for written in files.values() if (folder / written.name).is_file())
+    return tuple(written for written in files.values() if (folder / written.name).exists())
 
 
 def _written(known: Sidecar | None) -> tuple[Written, ...]:

@@ -54,7 +54,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Written:
-    """One output: its name below the clip's folder, bytes, and checksum."""
+    """One output, a file or a folder of files: its name below the clip's folder, bytes, and checksum."""
 
     name: str
     size: int
@@ -139,11 +139,24 @@ def look_at(source: Path) -> Input:
 def describe(folder: Path, name: str) -> Written:
     """Size and checksum of an output."""
     path = folder / name
-    return Written(name, path.stat().st_size, sha256_of(path))
+    return Written(name, size_of(path), sha256_of(path))
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder together."""
+    return sum(file.stat().st_size for file in _files(path)) if path.is_dir() else path.stat().st_size
 
 
 def sha256_of(path: Path) -> str:
-    """Checksum of a whole file."""
+    """Checksum of a whole file, or of the names and the checksums of a folder's files."""
+    if path.is_dir():
+        lines = (f"{file.name} {sha256_of(file)}\n" for file in _files(path))
+        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
     file: BinaryIO
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _files(folder: Path) -> list[Path]:
+    """In the order of their names."""
+    return sorted(folder.iterdir())

@@ -17,10 +17,11 @@ from avsep_plugin.models import store
 from avsep_plugin.work import Progress
 
 if TYPE_CHECKING:
-    from avsep_plugin.files import FileResult
+    from avsep_plugin.localize_options import LocalizeFileOptions
     from avsep_plugin.models.fused import Aligner
     from avsep_plugin.models.separator import Separator
     from avsep_plugin.options import SeparateFileOptions
+    from avsep_plugin.publish import FileResult
 
 
 @dataclass(frozen=True)
@@ -79,22 +80,22 @@ class SeparateTask:
 
 @dataclass(frozen=True)
 class LocalizeTask:
-    """Find where in the picture the sound comes from: `files.localize_file`. model: a name or the path of a weights file."""
+    """Find where in the picture the sound comes from: `localisation.localize_file`.
+
+    model: a name or the path of a weights file. settings: fields of `localize_options.LocalizeFileOptions`; the others keep their defaults.
+    """
 
     model: str
     device: str = "auto"
-    track: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
     model_sha256: str = ""
     name: ClassVar[str] = "localize"
 
-    @property
-    def settings(self) -> dict[str, Any]:
-        """See `work.Task`."""
-        return {"track": self.track}
-
     def identified(self) -> "LocalizeTask":
-        """See `work.Task`."""
-        return replace(self, model_sha256=_fingerprint(self.model, "align"))
+        """See `work.Task`. The checksums of a region's mask and of another sound follow the model's: others give another result."""
+        files = [Path(self.settings.get(name) or "") for name in ("region", "with_audio")]
+        used = [_fingerprint(self.model, "align"), *(sidecar.sha256_of(file) for file in files if file.suffix and file.is_file())]
+        return replace(self, model_sha256="+".join(used))
 
     def prepare(self, threads: int) -> None:
         """See `work.Task`."""
@@ -102,9 +103,9 @@ class LocalizeTask:
 
     def expected(self, job: Job) -> dict[str, Path]:
         """See `work.Task`."""
-        from avsep_plugin.files import localisation_outputs
+        from avsep_plugin.localize_options import localisation_outputs
 
-        return localisation_outputs(job.out_dir)
+        return localisation_outputs(job.out_dir, self.options())
 
     def seconds(self, job: Job) -> float | None:
         """See `work.Task`."""
@@ -112,9 +113,15 @@ class LocalizeTask:
 
     def handle(self, job: Job, progress: Progress) -> "FileResult":
         """See `work.Task`."""
-        from avsep_plugin.files import localize_file
+        from avsep_plugin.localisation import localize_file
 
-        return localize_file(job.source, job.out_dir, _aligner(self.model, self.device), track=self.track, progress=progress)
+        return localize_file(job.source, job.out_dir, _aligner(self.model, self.device), self.options(), progress)
+
+    def options(self) -> "LocalizeFileOptions":
+        """The settings as the library takes them. Raises ConfigError for an unknown one, or a value of the wrong kind."""
+        from avsep_plugin.localize_options import LocalizeFileOptions
+
+        return from_dict(LocalizeFileOptions, dict(self.settings))
 
 
 def _fingerprint(model: str, task: store.Task) -> str:
@@ -130,7 +137,8 @@ def _fingerprint(model: str, task: store.Task) -> str:
 def _prepare(threads: int) -> None:
     import torch
 
-    import avsep_plugin.files  # noqa: F401  so that loading it counts for no clip's time
+    import avsep_plugin.files
+    import avsep_plugin.localisation  # noqa: F401  so that loading them counts for no clip's time
 
     torch.set_num_threads(threads)
 

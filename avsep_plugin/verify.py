@@ -80,10 +80,10 @@ def _check(path: Path) -> Checked:
 def _outputs(folder: Path, known: Sidecar) -> Iterator[str]:
     for written in known.outputs.values():
         path = folder / written.name
-        if not path.is_file():
+        if not path.exists():
             yield f"{path} is gone."
-        elif path.stat().st_size != written.size:
-            yield f"{path} has {path.stat().st_size} bytes; it was written with {written.size}."
+        elif sidecar.size_of(path) != written.size:
+            yield f"{path} has {sidecar.size_of(path)} bytes; it was written with {written.size}."
         elif sidecar.sha256_of(path) != written.sha256:
             yield f"{path} was changed: its checksum is not that of the file that was written."
 

@@ -45,13 +45,15 @@ def publish(record: Sidecar, drafts: Path, folder: Path) -> None:
     """Move the outputs that a sidecar names from the drafts into the folder, and let the sidecar appear last. Raises OutputError."""
     names = [written.name for written in record.outputs.values()]
     for name in names:
-        if (folder / name).is_dir():
-            raise OutputError(f"{folder / name} cannot be written: it is a folder.")
+        if (folder / name).is_dir() != (drafts / name).is_dir() and (folder / name).exists():
+            raise OutputError(f"{folder / name} cannot be written: it is {'a folder' if (folder / name).is_dir() else 'a file'}.")
     pending = sidecar.pending_path_of(folder, record.task)
     sidecar.write(record, pending)
     try:
         for name in names:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            if (folder / name).is_dir():  # a folder gives way only to an empty one
+                (folder / name).replace(drafts / f"{name}.old")
             (drafts / name).replace(folder / name)
         pending.replace(sidecar.path_of(folder, record.task))
     except OSError as exc:

@@ -23,6 +23,12 @@ def _region(_context: click.Context, _option: click.Parameter, words: str | None
     return words
 
 
+region_option = click.option(
+    "--region", callback=_region, metavar="left|right|x,y,w,h|MASK",
+    help="Show the model only this part of the displayed picture: a half, a box in shares of it (0.5,0,0.5,1 or 50%,0%,50%,100%), "
+    "or what is white in a picture.  [default: all]",
+)  # fmt: skip
+
 control = stacked(
     click.option(
         "--amount", type=click.FloatRange(0, 1), metavar="0..1",
@@ -32,11 +38,7 @@ control = stacked(
         "--attenuate", "attenuate_db", type=click.FloatRange(min=0), metavar="DB",
         help="The same in decibels: the off-screen sound is turned down by so much.",
     ),
-    click.option(
-        "--region", callback=_region, metavar="left|right|x,y,w,h|MASK",
-        help="Show the model only this part of the displayed picture: a half, a box in shares of it (0.5,0,0.5,1 or 50%,0%,50%,100%), "
-        "or what is white in a picture.  [default: all]",
-    ),
+    region_option,
     click.option("--shots/--no-shots", default=True, show_default=True, help="Find the shot cuts, and judge every shot by itself."),
     click.option(
         "--abstain-below", type=click.FloatRange(0, 1), metavar="P",

@@ -11,23 +11,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from avsep_plugin.clip import Float32, HeatMap
+from avsep_plugin.clip import Float32
 from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig, StftConfig, WindowConfig
 from avsep_plugin.dsp.stft import analyse, synthesise
-from avsep_plugin.errors import NoAudioError, NotMediaError, NoVideoError, OutputError, TooShortError
-from avsep_plugin.files import (
-    SeparateFileOptions,
-    at_time,
-    localisation_outputs,
-    localize_file,
-    separate_arrays,
-    separate_file,
-    separation_outputs,
-)
+from avsep_plugin.errors import NoAudioError, NotMediaError, OutputError, TooShortError
+from avsep_plugin.files import SeparateFileOptions, separate_arrays, separate_file, separation_outputs
 from avsep_plugin.footage import Footage, SlidingPictures
 from avsep_plugin.media.probe import probe
 from avsep_plugin.media.read import AudioReader, FrameReader
-from avsep_plugin.models.fused import Alignment
 from avsep_plugin.pipeline import SeparateOptions, held
 
 RATE = 16000
@@ -64,26 +55,8 @@ class FakeSeparator(nn.Module):
         return synthesise(spectrum, STFT), synthesise(-0.5 * spectrum, STFT)
 
 
-class FakeAligner(nn.Module):
-    """The sound is always in the top left of four cells."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.config = CONFIG
-        self.anchor = nn.Parameter(torch.zeros(1))
-
-    def forward(self, frames: Tensor, audio: Tensor) -> Alignment:
-        cam = torch.full((1, -(-frames.shape[1] // 4), 2, 2), -1.0)
-        cam[..., 0, 0] = 5.0 + 0 * audio.mean()
-        return Alignment(cam.mean(dim=(1, 2, 3)), cam)
-
-
 def separator(fails: int | None = None) -> Any:
     return FakeSeparator(fails)
-
-
-def aligner() -> Any:
-    return FakeAligner()
 
 
 def write_clip(path: Path, sound: Float32 | None, pictures: int = 38, codec: str = "pcm_s16le") -> Path:
@@ -222,11 +195,6 @@ def test_clip_without_sound(tmp_path: Path) -> None:
         separate_file(write_clip(tmp_path / "silent.mov", None), tmp_path / "out", separator())
 
 
-def test_clip_without_picture(tmp_path: Path) -> None:
-    with pytest.raises(NoVideoError, match=r"dark\.wav has no picture"):
-        localize_file(write_clip(tmp_path / "dark.wav", noise(8000), pictures=0), tmp_path / "out", aligner())
-
-
 def test_clip_with_a_few_samples(tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "short.mov", noise(100), pictures=2)
     with pytest.raises(TooShortError, match=r"short\.mov.*lasts 6\.2 ms"):
@@ -249,48 +217,6 @@ def test_progress_ends_at_the_clips_length(clip: Path, tmp_path: Path) -> None:
     seen: list[float] = []
     separate_file(clip, tmp_path / "out", separator(), SeparateFileOptions(deliver=("stems",)), seen.append)
     assert seen[-1] == pytest.approx(24001 / RATE)
-
-
-def test_progress_of_localisation_goes_on_while_the_overlay_is_drawn(clip: Path, tmp_path: Path) -> None:
-    seen: list[float] = []
-    localize_file(clip, tmp_path / "out", aligner(), progress=seen.append)
-    found = [seconds for seconds in seen if seconds <= 24001 / RATE / 2]
-    assert seen == sorted(seen)
-    assert len(seen) - len(found) >= 30
-    assert seen[-1] == pytest.approx(24001 / RATE, abs=0.1)
-
-
-def test_localisation_writes_what_it_says(clip: Path, tmp_path: Path) -> None:
-    result = localize_file(clip, tmp_path / "out", aligner())
-    assert result.outputs == localisation_outputs(tmp_path / "out")
-    assert left_behind(tmp_path / "out") == ["heatmap.npz", "overlay.mp4"]
-
-
-def test_heat_map_file_needs_no_pickle(clip: Path, tmp_path: Path) -> None:
-    path = localize_file(clip, tmp_path, aligner()).outputs["heatmap"]
-    with np.load(path, allow_pickle=False) as found:
-        assert found["values"].shape == (10, 2, 2)
-        assert (found["values"][:, 0, 0] == 5).all()
-        assert float(found["step_seconds"]) == pytest.approx(4 / 25)
-        assert found["area"] == pytest.approx([0.25, 0.25, 0.5, 0.5])
-        assert found["logits"].shape == (4,)
-
-
-def test_overlay_colours_the_place_of_the_sound(clip: Path, tmp_path: Path) -> None:
-    path = localize_file(clip, tmp_path, aligner()).outputs["overlay"]
-    with av.open(str(path)) as container:
-        pictures = [frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)]
-    assert len(pictures) == 38
-    colourful = np.ptp(pictures[10], axis=2)
-    assert colourful[18, 24] > 40
-    assert colourful[40:, 50:].max() < 20
-
-
-def test_map_is_interpolated_between_the_centres_of_its_steps() -> None:
-    values = np.array([0, 1, 2], np.float32).reshape(3, 1, 1)
-    heat_map = HeatMap(values, Fraction(1, 2), start_seconds=Fraction(10))
-    places = [Fraction(9), Fraction(41, 4), Fraction(21, 2), Fraction(43, 4), Fraction(20)]
-    assert [at_time(heat_map, place).item() for place in places] == [0, 0, 0.5, 1, 2]
 
 
 @pytest.fixture

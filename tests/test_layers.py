@@ -25,11 +25,17 @@ MACHINERY = {
     "deliver",
     "options",
     "outputs",
+    "publish",
     "confidence_file",
     "confidence",
     "survey",
     "tracks",
     "files",
+    "localize_options",
+    "belief",
+    "mapdata",
+    "drawing",
+    "localisation",
 }
 BATCH = {
     "inputs",
@@ -94,8 +100,14 @@ OURS = {
         "finish_steps",
         "finishing",
     },
-    "files": VALUES
-    | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage", "deliver", "options", "outputs", "survey", "tracks"},
+    "publish": {"errors"},
+    "files": VALUES | {"preset", "media", "models", "pipeline", "deliver", "options", "outputs", "publish", "survey", "tracks"},
+    "localize_options": VALUES | {"draw", "media", "pipeline"},
+    "belief": VALUES | {"pipeline"},
+    "mapdata": VALUES | {"draw", "pipeline"},
+    "drawing": VALUES | {"draw", "media", "pipeline", "localize_options"},
+    "localisation": VALUES
+    | {"draw", "media", "models", "pipeline", "footage", "survey", "publish", "localize_options", "belief", "mapdata", "drawing"},
     "inputs": {"errors"},
     "naming": {"errors"},
     "sidecar": {"errors", "atomic", "config"},
@@ -107,11 +119,25 @@ OURS = {
     "workers": {"errors", "discover", "workplace", "work", "batch", "worker"},
     "cluster_worker": {"errors", "discover", "work", "batch", "worker"},
     "cluster": {"errors", "discover", "workplace", "work", "batch", "worker", "workers", "cluster_worker"},
-    "tasks": {"errors", "config", "discover", "sidecar", "work", "media", "models", "options", "outputs", "files"},
+    "tasks": {
+        "errors",
+        "config",
+        "discover",
+        "sidecar",
+        "work",
+        "media",
+        "models",
+        "options",
+        "outputs",
+        "publish",
+        "files",
+        "localize_options",
+        "localisation",
+    },
     "verify": {"errors", "sidecar", "media"},
     "timeline": {"errors", "atomic", "confidence_file", "sidecar", "media"},
     "doctor": {"errors", "sidecar", "preset", "media", "models", "pipeline", "files"},
-    "demo": VALUES | {"dsp", "media", "models", "scenes", "files"},
+    "demo": VALUES | {"dsp", "media", "models", "scenes", "files", "localisation"},
     "cli": LIBRARY,
     "training": LIBRARY,
     "presets": set(),
@@ -138,6 +164,8 @@ ONLY_IN = {
         "tracks",
         "effect",
         "files",
+        "belief",
+        "localisation",
         "tasks",
         "doctor",
         "demo",
@@ -147,6 +175,8 @@ ONLY_IN = {
     "ray": {"cluster"},
     "filelock": {"workplace"},
     "opentimelineio": {"timeline"},
+    "PIL": {"draw.legend"},
+    "scipy": {"mapdata"},
     "safetensors": {"models", "training"},
     "pedalboard": {"native", "chain", "finishing"},
     "lightning": {"training"},
@@ -236,7 +266,7 @@ def test_arrays_become_tensors_where_files_meet_the_pipeline_only() -> None:
     def makes_tensors(tree: ast.Module) -> bool:
         return any(isinstance(node, ast.Attribute) and node.attr == "from_numpy" for node in ast.walk(tree))
 
-    allowed = {"files", "footage", "release", "effect", "doctor", "demo", "training"}
+    allowed = {"files", "localisation", "footage", "release", "effect", "doctor", "demo", "training"}
     assert sorted({_layer(name) for name, tree in MODULES.items() if makes_tensors(tree)} - allowed) == []
 
 

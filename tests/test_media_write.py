@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from avsep_plugin.errors import ConfigError, OutputError
+from avsep_plugin.media.planes import hd_tags
 from avsep_plugin.media.probe import probe
 from avsep_plugin.media.read import AudioReader, PictureReader
-from avsep_plugin.media.write import OverlayWriter, StemWriter, quantize_pair
+from avsep_plugin.media.write import OverlaySound, OverlayWriter, StemWriter, quantize_pair
 
 
 def noise(channels: int, samples: int, level: float = 0.5, seed: int = 0) -> np.ndarray:
@@ -122,10 +123,15 @@ def test_what_flac_cannot_hold(tmp_path: Path, depth: str, channels: int) -> Non
         write_stems(tmp_path, noise(channels, 10), noise(channels, 10), depth, "flac")
 
 
+def yuv(picture: np.ndarray) -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+    return hd_tags(frame.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"))
+
+
 def write_overlay(path: Path, times: list[Fraction], size: tuple[int, int] = (48, 64), source: Path | None = None) -> OverlayWriter:
-    with OverlayWriter(path, size[1], size[0], source) as writer:
+    with OverlayWriter(path, size[1], size[0], OverlaySound(source) if source else None, Fraction(25)) as writer:
         for index, time in enumerate(times):
-            writer.write(time, np.full((*size, 3), 40 + 20 * (index % 10), np.uint8))
+            writer.write(time, yuv(np.full((*size, 3), 40 + 20 * (index % 10), np.uint8)))
     return writer
 
 
@@ -153,14 +159,14 @@ def test_overlay_keeps_colours(tmp_path: Path) -> None:
     colours = [(220, 30, 40), (30, 200, 60), (40, 60, 210), (230, 200, 20)]
     with OverlayWriter(tmp_path / "a.mp4", 64, 48) as writer:
         for index, colour in enumerate(colours):
-            writer.write(Fraction(index, 25), np.broadcast_to(np.array(colour, np.uint8), (48, 64, 3)))
+            writer.write(Fraction(index, 25), yuv(np.broadcast_to(np.array(colour, np.uint8), (48, 64, 3))))
     with PictureReader(tmp_path / "a.mp4") as reader:
         shown = [picture.mean(axis=(0, 1)) for _, picture in reader]
     assert np.abs(np.array(shown) - colours).max() < 5
 
 
 def test_overlay_is_h264_that_every_player_takes(tmp_path: Path) -> None:
-    write_overlay(tmp_path / "a.mp4", [Fraction(0)], size=(47, 63))
+    write_overlay(tmp_path / "a.mp4", [Fraction(0)])
     with av.open(str(tmp_path / "a.mp4")) as container:
         stream = container.streams.video[0]
         assert (stream.codec_context.name, stream.codec_context.pix_fmt, stream.width, stream.height) == ("h264", "yuv420p", 64, 48)
@@ -189,10 +195,27 @@ def test_failed_overlay_leaves_nothing(tmp_path: Path) -> None:
     source = source_clip(tmp_path / "a.mp4", "aac")
 
     def fail() -> None:
-        with OverlayWriter(tmp_path / "b.mp4", 64, 48, source) as writer:
-            writer.write(Fraction(0), np.zeros((48, 64, 3), np.uint8))
+        with OverlayWriter(tmp_path / "b.mp4", 64, 48, OverlaySound(source)) as writer:
+            writer.write(Fraction(0), yuv(np.zeros((48, 64, 3), np.uint8)))
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         fail()
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_overlay_without_a_picture_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"b\.mp4 cannot be written: there is no picture"), OverlayWriter(tmp_path / "b.mp4", 64, 48):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("late", "seconds"), [(Fraction(1, 4), None), (Fraction(0), Fraction(1, 2))])
+def test_another_files_sound_is_moved_and_cut(tmp_path: Path, late: Fraction, seconds: Fraction | None) -> None:
+    source = source_clip(tmp_path / "a.mp4", "aac")
+    with OverlayWriter(tmp_path / "b.mp4", 64, 48, OverlaySound(source, 0, late, seconds), Fraction(25)) as writer:
+        for index in range(30):
+            writer.write(Fraction(index, 25), yuv(np.zeros((48, 64, 3), np.uint8)))
+    with AudioReader(source) as old, AudioReader(tmp_path / "b.mp4") as new:
+        assert new.start_seconds - old.start_seconds == late
+        assert new.read(10**6).shape[1] == pytest.approx(48000 * (seconds or 1), abs=1024)

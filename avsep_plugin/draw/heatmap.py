@@ -20,26 +20,39 @@ _LOWEST_SHARE = 0.5
 _NARROWEST_RANGE = 0.001
 
 
-def original_heat_map(frames: UInt8, cam: npt.ArrayLike, adaptive: bool = True, max_value: float = 35.0) -> UInt8:
-    """Blend a class-activation map into frames exactly as the original does.
+class OriginalDrawing:
+    """The drawing of one map, for pictures that come one by one.
 
-    frames: [N, H, W, 3] uint8. cam: [T, h, w], signed or not (its absolute value is drawn), over the same time and picture.
-    adaptive: the top of the colour scale is the 97th percentile of the whole map; otherwise it is `max_value`.
+    cam: [T, h, w], signed or not (its absolute value is drawn). adaptive: the top of the colour scale is the 97th percentile of the whole
+    map; otherwise it is `max_value`.
+    """
+
+    def __init__(self, cam: npt.ArrayLike, adaptive: bool = True, max_value: float = 35.0) -> None:
+        self._strength = np.abs(np.asarray(cam, dtype=np.float64))
+        if self._strength.ndim != 3:
+            raise ValueError(f"need a map [T, h, w], got {self._strength.shape}")
+        highest = float(np.percentile(self._strength, _PERCENTILE)) if adaptive else max_value
+        self._low, self._high = _LOWEST_SHARE * highest, highest + 0.001
+
+    def draw(self, frame: UInt8, position: float) -> UInt8:
+        """Blend the map at a fractional index of its time (the last cell is held) into a frame [H, W, 3]; a copy where the map is flat."""
+        if self._high - self._low <= _NARROWEST_RANGE:
+            return frame.copy()
+        cells = _at_time(self._strength, min(max(position, 0.0), self._strength.shape[0] - 1.0))
+        value = (resize_aligned(cells, frame.shape[0], frame.shape[1]) - self._low) / (self._high - self._low)
+        return _blend(frame, value)
+
+
+def original_heat_map(frames: UInt8, cam: npt.ArrayLike, adaptive: bool = True, max_value: float = 35.0) -> UInt8:
+    """Blend a class-activation map into all frames of a clip exactly as the original does.
+
+    frames: [N, H, W, 3] uint8. cam: [T, h, w], as in OriginalDrawing, over the same time and picture.
     Returns [N, H, W, 3] uint8; the frames themselves (copied) where the map is flat.
     """
-    strength = np.abs(np.asarray(cam, dtype=np.float64))
-    if frames.ndim != 4 or frames.shape[3] != 3 or strength.ndim != 3:
-        raise ValueError(f"need frames [N, H, W, 3] and a map [T, h, w], got {frames.shape} and {strength.shape}")
-    highest = float(np.percentile(strength, _PERCENTILE)) if adaptive else max_value
-    low, high = _LOWEST_SHARE * highest, highest + 0.001
-    if high - low <= _NARROWEST_RANGE:
-        return frames.copy()
-    drawn = np.empty_like(frames)
-    for i, frame in enumerate(frames):
-        cells = _at_time(strength, strength.shape[0] * i / frames.shape[0])
-        value = (resize_aligned(cells, frame.shape[0], frame.shape[1]) - low) / (high - low)
-        drawn[i] = _blend(frame, value)
-    return drawn
+    if frames.ndim != 4 or frames.shape[3] != 3:
+        raise ValueError(f"need frames [N, H, W, 3], got {frames.shape}")
+    drawing, steps = OriginalDrawing(cam, adaptive, max_value), np.shape(cam)[0]
+    return np.stack([drawing.draw(frame, steps * i / frames.shape[0]) for i, frame in enumerate(frames)]) if len(frames) else frames.copy()
 
 
 def _at_time(cam: Float64, position: float) -> Float64:

@@ -1,4 +1,6 @@
-"""The default overlay for editors: colour where the sound comes from, the plain picture everywhere else.
+"""The overlay for editors on a single picture: colour where the sound comes from, the plain picture everywhere else.
+
+Videos are drawn on their planes instead (`paint`, `media.planes`), many times faster; they look the same.
 
 Unlike the original's drawing it puts cells where the network looked (the map may cover only a part of the picture), keeps
 their centres, uses a colour-blind-safe scale and lets the picture through where there is no evidence.
@@ -10,13 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from avsep_plugin.draw.colours import colour_table
+from avsep_plugin.draw.grid import WHOLE_PICTURE, cell_weights, pixel_centres
 
 UInt8 = npt.NDArray[np.uint8]
 UInt16 = npt.NDArray[np.uint16]
-Float32 = npt.NDArray[np.float32]
 
-WHOLE_PICTURE = (0.0, 0.0, 1.0, 1.0)
-_MAX_OPACITY = 0.65
+MAX_OPACITY = 0.65
 _BLOCK_ROWS = 24
 """Rows blended at once: small enough for the intermediate values to stay in the cache."""
 
@@ -36,8 +37,8 @@ def overlay(
     if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8 or values.ndim != 2:
         raise ValueError(f"need a frame [H, W, 3] uint8 and values [h, w], got {frame.shape} {frame.dtype} and {values.shape}")
     left, top, width, height = area
-    rows, row_weights = _cell_weights(frame.shape[0], values.shape[0], top, height)
-    columns, column_weights = _cell_weights(frame.shape[1], values.shape[1], left, width)
+    rows, row_weights = cell_weights(pixel_centres(frame.shape[0]), values.shape[0], top, height)
+    columns, column_weights = cell_weights(pixel_centres(frame.shape[1]), values.shape[1], left, width)
     drawn = frame.copy()
     levels = np.clip(values, 0.0, 1.0).astype(np.float32) * np.float32(255.0)
     if levels.any() and rows.stop > rows.start and columns.stop > columns.start:
@@ -51,31 +52,16 @@ def overlay(
     return drawn
 
 
-def _cell_weights(pixels: int, cells: int, start: float, length: float) -> tuple[slice, Float32]:
-    """The pixels of one axis inside the area, and their [pixels, cells] weights of interpolation between two cell centres.
-
-    Pixel i has its centre at (i + 1/2) / pixels of the picture, cell j at start + (j + 1/2) / cells * length; what lies
-    outside the outermost centres takes the outermost cell. Between centres the weights follow a raised cosine,
-    (1 + cos(pi d)) / 2 at distance d: they add up to 1 like the linear ones, without their star-shaped creases.
-    """
-    centre = (np.arange(pixels) + 0.5) / pixels
-    inside = np.flatnonzero((centre >= start) & (centre < start + length))
-    if inside.size == 0:
-        return slice(0, 0), np.zeros((0, cells), np.float32)
-    position = np.clip((centre[inside] - start) / length * cells - 0.5, 0.0, cells - 1.0)
-    distance = np.minimum(1.0, np.abs(position[:, None] - np.arange(cells)[None, :]))
-    weights = (0.5 + 0.5 * np.cos(np.pi * distance)).astype(np.float32)
-    return slice(int(inside[0]), int(inside[-1]) + 1), weights
+def rising(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """0 to 1 for levels 0 to 1, smooth at both ends, so that a faint value leaves no visible edge."""
+    return level * level * (3.0 - 2.0 * level)
 
 
 @cache
 def _blend_tables(colours: str) -> tuple[UInt16, UInt16]:
-    """Per level 0..255: the picture's share [256, 3] and the colour times its own share [256, 3], in 1/256 of a grey level.
-
-    The opacity rises smoothly from nothing, so that a faint value leaves no visible edge.
-    """
+    """Per level 0..255: the picture's share [256, 3] and the colour times its own share [256, 3], in 1/256 of a grey level."""
     level = np.linspace(0.0, 1.0, 256)
-    opacity = _MAX_OPACITY * level * level * (3.0 - 2.0 * level)
+    opacity = MAX_OPACITY * rising(level)
     share = np.round(256.0 * (1.0 - opacity))
     added = np.round(255.0 * colour_table(colours) * (256.0 - share)[:, None])
     return np.repeat(share[:, None], 3, axis=1).astype(np.uint16), added.astype(np.uint16)

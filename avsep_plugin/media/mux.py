@@ -68,21 +68,29 @@ def remux(
         return warnings + notes + differences(source, temporary, outs, tolerate_damage)
 
 
-def add_sound(picture: Path, source: Path, output: Path, target: Path) -> list[str]:
-    """Write `output` (MP4): the picture of one file, the first sound track of another, both on the source's clock.
+def add_sound(
+    picture: Path, source: Path, output: Path, target: Path, track: int = 0, late_seconds: Fraction = Fraction(0),
+    seconds: Fraction | None = None,
+) -> list[str]:  # fmt: skip
+    """Write `output` (MP4): the picture of one file, a sound track of another, both on the same clock.
 
-    The sound's packets are copied where MP4 takes the codec, else it becomes AAC. `target` names the file in errors. Returns warnings.
+    late_seconds: is added to the sound's times. seconds: how much of it; None: all. The sound's packets are copied where they keep their
+    place and MP4 takes the codec, else it becomes AAC. `target` names the file in errors. Returns warnings.
     """
     with open_media(source) as container:
         tracks = audio_streams(container)
-        if not tracks:
+        if not 0 <= track < len(tracks):
             raise NoAudioError(f"{source} has no sound.")
-        copied = tracks[0].codec.name in _MP4_COPIES and "mp4" in container.format.name
-        sound, warnings = ({"c:1": "copy"}, []) if copied else AAC.options(1, tracks[0].channels, tracks[0].sample_rate)
-        index = tracks[0].index
-    with AudioReader(source) as reader:
-        start_seconds = reader.start_seconds
-    inputs = ffmpeg.input(node_address(picture)), ffmpeg.input(node_address(source))
+        kept = not late_seconds and seconds is None
+        copied = kept and tracks[track].codec.name in _MP4_COPIES and "mp4" in container.format.name
+        sound, warnings = ({"c:1": "copy"}, []) if copied else AAC.options(1, tracks[track].channels, tracks[track].sample_rate)
+        index = tracks[track].index
+    with AudioReader(source, track) as reader:
+        start_seconds = reader.start_seconds + late_seconds
+    part = {} if seconds is None else {"t": f"{float(seconds):.6f}"}
+    shift = {} if not late_seconds else {"itsoffset": f"{float(late_seconds):.6f}"}
+    inputs = ffmpeg.input(node_address(picture)), ffmpeg.input(node_address(source), **part, **shift)
+    # The file's tags are the source's, those of the picture (its timecode) the picture's own.
     options = {"c:v": "copy", **sound, "f": "mp4", "copyts": None, "map_metadata": "1", "map_chapters": "-1"}
     run_ffmpeg(ffmpeg.output(inputs[0]["v:0"], inputs[1][str(index)], node_address(output), **options), target)
     if not copied:

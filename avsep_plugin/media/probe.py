@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import av.container
@@ -11,7 +12,7 @@ import av.error
 import av.stream
 from av.stream import Disposition
 
-from avsep_plugin.errors import NotMediaError, NoVideoError
+from avsep_plugin.errors import NoAudioError, NotMediaError, NoVideoError
 from avsep_plugin.media.geometry import Orientation, display_size
 from avsep_plugin.media.salvage import Salvage
 from avsep_plugin.media.source import audio_streams, open_media, reading, video_stream
@@ -84,6 +85,18 @@ def probe(path: Path | str, tolerate_damage: bool = False) -> MediaInfo:
         video = _video(container, picture, salvage) if picture is not None else None
         timecode, created = _first_tag(container, "timecode"), _first_tag(container, "creation_time", "modification_date")
         return MediaInfo(path, container.format.name, duration, video, sounds, timecode, created)
+
+
+def probe_clip(path: Path, track: int | Literal["all"] = 0, tolerate_damage: bool = False) -> MediaInfo:
+    """What is in a clip that is to be worked on. Raises NoVideoError or NoAudioError where there is nothing to work on."""
+    info = probe(path, tolerate_damage)
+    if not info.audio:
+        raise NoAudioError(f"{path} has no sound.")
+    if info.video is None:
+        raise NoVideoError(f"{path} has no picture.")
+    if track != "all" and not 0 <= track < len(info.audio):
+        raise NoAudioError(f"{path} has no sound track {track + 1}; it has {len(info.audio)}.")
+    return info
 
 
 def picture_seconds(path: Path | str, tolerate_damage: bool = False) -> Fraction:

@@ -1,92 +1,78 @@
 """Writes the sound files of `stems`, and overlay videos."""
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import av
-import av.container
-import numpy as np
-from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
 from avsep_plugin.atomic import atomic
-from avsep_plugin.clip import UInt8
+from avsep_plugin.media.film import FilmFormat, FilmWriter
 from avsep_plugin.media.mux import add_sound
-from avsep_plugin.media.source import file_address
-from avsep_plugin.media.stems import LAYOUTS, BitDepth, FileFormat, SoundWriter, StemWriter, quantize_pair, writing
+from avsep_plugin.media.stems import LAYOUTS, BitDepth, FileFormat, SoundWriter, StemWriter, quantize_pair
 
-__all__ = ["LAYOUTS", "BitDepth", "FileFormat", "OverlayWriter", "SoundWriter", "StemWriter", "quantize_pair"]
+__all__ = ["LAYOUTS", "OVERLAY", "BitDepth", "FileFormat", "OverlaySound", "OverlayWriter", "SoundWriter", "StemWriter", "quantize_pair"]
 
-_SPEED = "superfast"
-"""x264's preset for overlays: half the time of `veryfast` and a decibel closer to the picture at the same quality, for twice the size."""
-_CLOCK_HZ = 90_000
-"""Ticks of the overlay's timestamps: fine enough for any camera, the same everywhere."""
+OVERLAY = FilmFormat("mp4", "libx264", "yuv420p", {"crf": "20", "preset": "superfast"}, {})
+"""Half the time of the preset `veryfast` and a decibel closer to the picture at the same quality, for twice the size."""
+
+
+@dataclass(frozen=True)
+class OverlaySound:
+    """What is heard under an overlay: a sound track of a file."""
+
+    file: Path
+    track: int = 0
+    late_seconds: Fraction = Fraction(0)
+    """What is added to its times; 0 where the file is the source of the pictures, whose clock they share."""
+    seconds: Fraction | None = None
+    """How much of it; None: all."""
 
 
 class OverlayWriter:
-    """Encodes pictures with timestamps of their own as H.264 (yuv420p) in MP4, together with the sound of a source.
+    """Encodes pictures with times of their own as H.264 (yuv420p) in MP4, together with a sound.
 
-    width, height: of the pictures, in pixels; an odd size is padded by one row or column that repeats the edge.
-    source: the media file whose first sound track is added, on the same clock as the times given to `write` (copied where MP4 takes
-    its codec, else AAC); None for a silent overlay. The file appears when the `with` block ends well. Raises OutputError.
+    width, height: of the pictures, even. sound: on the same clock as the times given to `write` (copied where MP4 takes its codec and
+    it keeps its place, else AAC); None for a silent overlay. The other arguments are those of FilmWriter. The file appears when the
+    `with` block ends well. Raises OutputError.
     """
 
-    def __init__(self, path: Path, width: int, height: int, source: Path | None = None, quality: int = 20) -> None:
-        self.path, self.width, self.height, self.source = Path(path), width, height, source
+    def __init__(
+        self, path: Path, width: int, height: int, sound: OverlaySound | None = None, rate: Fraction | None = None,
+        aspect: Fraction | None = None, timecode: str | None = None,
+    ) -> None:  # fmt: skip
+        self.path, self.sound = Path(path), sound
         self.warnings: list[str] = []
-        self._quality = quality
-        self._last_tick = -1
-        self._scaler = VideoReformatter()
+        self._opened = (width, height, rate, aspect, timecode)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            final = stack.enter_context(atomic(self.path))
-            self._final, self._silent = final, final
-            if self.source is not None:
-                self._silent = final.with_name(final.name.replace(".part", ".picture", 1))
-                stack.callback(self._silent.unlink, missing_ok=True)
-            with writing(self.path):
-                self._container = stack.enter_context(av.open(file_address(self._silent), "w", format="mp4"))
-                self._stream = self._video_stream()
+            self._final = stack.enter_context(atomic(self.path))
+            self._silent = self._final.with_name(self._final.name.replace(".part", ".picture", 1))
+            stack.callback(self._silent.unlink, missing_ok=True)
+            self._film = FilmWriter(self._silent, OVERLAY, *self._opened, called=self.path)
+            self._picture = stack.enter_context(ExitStack())
+            self._picture.enter_context(self._film)
             self._stack = stack.pop_all()
         return self
 
-    def _video_stream(self) -> av.VideoStream:
-        stream: av.VideoStream = self._container.add_stream("libx264", options={"crf": str(self._quality), "preset": _SPEED})
-        stream.width, stream.height = self.width + self.width % 2, self.height + self.height % 2
-        stream.pix_fmt, stream.time_base = "yuv420p", Fraction(1, _CLOCK_HZ)
-        context = stream.codec_context
-        context.time_base = Fraction(1, _CLOCK_HZ)
-        context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
-        context.color_primaries, context.color_trc = ColorPrimaries.BT709, ColorTrc.BT709
-        return stream
-
-    def write(self, time_seconds: Fraction, picture: UInt8) -> None:
-        """Append a picture, [height, width, 3] uint8 RGB, shown from `time_seconds` on (the source's clock); times must not run back."""
-        if picture.shape != (self.height, self.width, 3) or picture.dtype != np.uint8:
-            raise ValueError(f"pictures must be [{self.height}, {self.width}, 3] uint8, not {picture.shape} {picture.dtype}")
-        if self.height % 2 or self.width % 2:
-            picture = np.pad(picture, ((0, self.height % 2), (0, self.width % 2), (0, 0)), "edge")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
-        frame = self._scaler.reformat(frame, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG, threads=1)
-        self._last_tick = max(round(time_seconds * _CLOCK_HZ), self._last_tick + 1)
-        frame.pts, frame.time_base = self._last_tick, Fraction(1, _CLOCK_HZ)
-        with writing(self.path):
-            self._container.mux(self._stream.encode(frame))
+    def write(self, time_seconds: Fraction, frame: av.VideoFrame) -> None:
+        """Append a picture (yuv420p), shown from `time_seconds` on (the source's clock); times must not run back."""
+        self._film.write(time_seconds, frame)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is not None:
+            self._picture.__exit__(kind, error, trace)
+            self._stack.__exit__(kind, error, trace)
+            return
         with self._stack:
-            if kind is None:
-                self._finish()
-            else:
-                self._stack.__exit__(kind, error, trace)
-
-    def _finish(self) -> None:
-        with writing(self.path):
-            self._container.mux(self._stream.encode(None))
-            self._container.close()
-        if self.source is not None:
-            self.warnings += add_sound(self._silent, self.source, self._final, self.path)
+            self._picture.close()
+            if self.sound is None:
+                self._silent.replace(self._final)
+                return
+            sound = self.sound
+            self.warnings += add_sound(self._silent, sound.file, self._final, self.path, sound.track, sound.late_seconds, sound.seconds)

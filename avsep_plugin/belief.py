@@ -1,0 +1,94 @@
+"""Of which moments of a clip a heat map is worth drawing: there has to be a sound, and it has to fit the picture.
+
+    sound          ~~~~~~~~~~~~~~........~~~~~~~~~~~~~    a second or more of silence is nobody's
+    windows        | 0.8 | 0.3 | 0.9 |  ...  | 0.2 | 0.1  probability that sound and picture belong together
+    believed       ==============        =====            with its neighbours, the second window is believed
+
+A map is relative: the network finds some place that fits least badly for any sound. Whether it fits at all is what the network was
+trained to say, with the logit of every window.
+"""
+
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from avsep_plugin.clip import Float32
+from avsep_plugin.config import CalibrationConfig
+from avsep_plugin.pipeline import Localisation
+
+Bool = npt.NDArray[np.bool_]
+
+_SILENCE_DB = -60.0
+_SILENCE_SECONDS = 1.0
+_LEVELS_PER_SECOND = 20
+_NEIGHBOURS = 1
+"""Windows on either side that have a say: over several seconds the network knows better than in two."""
+_SURE = 0.9
+
+
+class Loudness:
+    """Listens to a sound while it goes by, and knows afterwards where it was silent (1 s or more below -60 dB of full scale)."""
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._length = max(1, sample_rate_hz // _LEVELS_PER_SECOND)
+        self._rate = sample_rate_hz
+        self._levels: list[float] = []
+        self._energy, self._count = 0.0, 0
+
+    def watch(self, sound: Iterable[Tensor]) -> Iterator[Tensor]:
+        """The same pieces [C, n]."""
+        for block in sound:
+            self._add(block.square().mean(dim=0).double().numpy())
+            yield block
+
+    def _add(self, power: npt.NDArray[np.float64]) -> None:
+        """Mean power of the channels, sample by sample; what does not fill a level waits for the next block."""
+        at = 0
+        while at < power.size:
+            part = power[at : at + self._length - self._count]
+            self._energy, self._count, at = self._energy + float(part.sum()), self._count + part.size, at + part.size
+            if self._count == self._length:
+                self._levels.append(self._energy / self._length)
+                self._energy, self._count = 0.0, 0
+
+    def heard(self, steps: int, step_seconds: Fraction) -> Bool:
+        """[steps] whether there is a sound within half a second of the middle of each step."""
+        loud = np.array([*self._levels, self._energy / max(self._count, 1)]) > 10 ** (_SILENCE_DB / 10)
+        before = np.concatenate([[0], np.cumsum(loud)])
+        middle = (np.arange(steps) + 0.5) * float(step_seconds) * self._rate / self._length
+        reach = _SILENCE_SECONDS / 2 * self._rate / self._length
+        first, stop = (np.clip(np.rint(middle + side), 0, loud.size).astype(int) for side in (-reach, reach))
+        heard: Bool = before[stop] > before[first]
+        return heard
+
+
+def believed(found: Localisation, calibration: CalibrationConfig, abstain_below: float) -> Bool:
+    """[T] for each step of the map: whether its window reaches that probability, judged together with the windows beside it."""
+    steps = found.heat_map.values.shape[0]
+    if not abstain_below or not found.logits.size:
+        return np.ones(steps, bool)
+    fits = np.array([calibration.probability(float(logit)) >= abstain_below for logit in _smoothed(found.logits)])
+    middles = (np.arange(steps) + 0.5) * float(found.heat_map.step_seconds)
+    windows = np.minimum(middles / float(found.window_seconds), fits.size - 1).astype(int)
+    chosen: Bool = fits[windows]
+    return chosen
+
+
+def _smoothed(logits: Float32) -> Float32:
+    """Each logit averaged with those of its neighbours, as far as there are any."""
+    weights = np.ones(2 * _NEIGHBOURS + 1, np.float32)
+    total = np.convolve(logits, weights)[_NEIGHBOURS : _NEIGHBOURS + logits.size]
+    count = np.convolve(np.ones_like(logits), weights)[_NEIGHBOURS : _NEIGHBOURS + logits.size]
+    smoothed: Float32 = total / count
+    return smoothed
+
+
+def least_strong(calibration: CalibrationConfig) -> float:
+    """The least evidence that counts as strong: a window full of it would be believed with a probability of 0.9.
+
+    A window's logit is the mean of its map, so the map's values are logits of places: sigmoid(slope * value + offset) = 0.9.
+    """
+    return max((float(np.log(_SURE / (1 - _SURE))) - calibration.offset) / calibration.slope, 1e-6) if calibration.slope > 0 else 1e-6

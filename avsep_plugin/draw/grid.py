@@ -1,0 +1,68 @@
+"""Between the cells of a map: weights of interpolation from cell centres to any places of the picture."""
+
+import numpy as np
+import numpy.typing as npt
+
+Float32 = npt.NDArray[np.float32]
+Float64 = npt.NDArray[np.float64]
+
+Area = tuple[float, float, float, float]
+"""(left, top, width, height) of the picture that the cells cover, in shares of it; may reach past its edges."""
+WHOLE_PICTURE: Area = (0.0, 0.0, 1.0, 1.0)
+
+
+def cell_weights(places: Float64, cells: int, start: float, length: float) -> tuple[slice, Float32]:
+    """Those of some ascending places along an axis that lie in the area, and their [places, cells] weights.
+
+    places: in shares of the picture. Cell j has its centre at start + (j + 1/2) / cells * length; what lies outside the outermost centres
+    takes the outermost cell. Between centres the weights follow a raised cosine, (1 + cos(pi d)) / 2 at distance d: they add up to 1 like
+    the linear ones, without their star-shaped creases.
+    """
+    inside = np.flatnonzero((places >= start) & (places < start + length))
+    if inside.size == 0:
+        return slice(0, 0), np.zeros((0, cells), np.float32)
+    position = np.clip((places[inside] - start) / length * cells - 0.5, 0.0, cells - 1.0)
+    distance = np.minimum(1.0, np.abs(position[:, None] - np.arange(cells)[None, :]))
+    weights = (0.5 + 0.5 * np.cos(np.pi * distance)).astype(np.float32)
+    return slice(int(inside[0]), int(inside[-1]) + 1), weights
+
+
+def pixel_centres(pixels: int) -> Float64:
+    """Where the pixels of an axis have their centres, in shares of it."""
+    return (np.arange(pixels) + 0.5) / pixels
+
+
+class Canvas:
+    """A map spread over a coarse grid of the picture, from which it is stretched to its pixels.
+
+    Field (i, j) stands for the pixels from (i * scale, j * scale) on, scale in each direction; the last ones may reach past the edge.
+    """
+
+    def __init__(self, width: int, height: int, cells: tuple[int, int], area: Area, scale: int) -> None:
+        self.rows, self.columns, self.scale = -(-height // scale), -(-width // scale), scale
+        left, top, wide, high = area
+        self.inside_rows, self._row_weights = cell_weights((np.arange(self.rows) + 0.5) * scale / height, cells[0], top, high)
+        self.inside_columns, self._column_weights = cell_weights((np.arange(self.columns) + 0.5) * scale / width, cells[1], left, wide)
+
+    def spread(self, levels: Float32, outside: float = 0.0) -> Float32:
+        """[h, w] -> [rows, columns], `outside` where there are no cells."""
+        canvas = np.full((self.rows, self.columns), np.float32(outside), np.float32)
+        canvas[self.inside_rows, self.inside_columns] = self.inside(levels)
+        return canvas
+
+    def inside(self, levels: Float32) -> Float32:
+        """[h, w] -> only the fields `inside_rows`, `inside_columns` that lie in the area."""
+        values: Float32 = (self._row_weights @ levels @ self._column_weights.T).astype(np.float32, copy=False)
+        return values
+
+
+def fitting_scale(width: int, height: int) -> int:
+    """Pixels per field of a Canvas, a power of 2 from 2 to 16: about 60 fields or more along the short side, where it has so many.
+
+    The maps themselves have fewer cells, so that the stretching of the fields in straight lines cannot be seen. Even, because most
+    footage keeps one colour sample for two by two pixels.
+    """
+    scale = 2
+    while scale < 16 and min(width, height) >= 2 * scale * 60:
+        scale *= 2
+    return scale

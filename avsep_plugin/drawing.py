@@ -1,0 +1,161 @@
+"""Draws a heat map over a clip, or beside it, or onto layers: one pass over its pictures for all that is asked for.
+
+pictures --UprightReader--> picture, time --Levels--> levels --Painter--> patch --style--> OverlayWriter
+                                                                            \\-----------> LayerWriter
+"""
+
+import itertools
+from contextlib import ExitStack
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from avsep_plugin.clip import Float32, HeatMap
+from avsep_plugin.draw.heatmap import OriginalDrawing
+from avsep_plugin.draw.legend import Kind, legend
+from avsep_plugin.draw.levels import Levels
+from avsep_plugin.draw.paint import Painter, Patch
+from avsep_plugin.localize_options import LocalizeFileOptions, Style, layer_kind, style_kind
+from avsep_plugin.media.layers import FilmLayer, LayerWriter, PngLayer
+from avsep_plugin.media.planes import Layer, Picture, blackened, copied, from_rgb, side_by_side, to_rgb
+from avsep_plugin.media.probe import MediaInfo
+from avsep_plugin.media.timecode import Clock
+from avsep_plugin.media.upright import UprightReader
+from avsep_plugin.media.write import OverlaySound, OverlayWriter
+from avsep_plugin.pipeline import Progress
+
+_LEGENDS: dict[Style, Kind] = {"original": "original", "contours": "contours", "heat-only": "heat-only"}
+
+
+@dataclass(frozen=True)
+class Show:
+    """What is to be drawn."""
+
+    heat_map: HeatMap
+    """As the network said it."""
+    levels: Levels
+    sound: OverlaySound
+    """What is heard under the overlay videos."""
+    sound_name: str | None = None
+    """Of the sound in the legend, where it is not the clip's own."""
+
+
+def draw(info: MediaInfo, show: Show, drafts: dict[str, Path], options: LocalizeFileOptions, progress: Progress) -> list[str]:
+    """Write the overlay videos and layers that the options name; drafts: their paths by kind. Returns warnings. Raises OutputError."""
+    assert info.video is not None
+    clock, rate = Clock.of(info.timecode, info.video.average_rate), info.video.average_rate
+    with ExitStack() as stack:
+        reader = stack.enter_context(UprightReader(info.path, options.tolerate_damage, bool(options.styles)))
+        brushes = Brushes(reader.width, reader.height, show, options)
+        overlays: list[tuple[Style, OverlayWriter]] = []
+        for style in options.styles:
+            size = brushes.size(style)
+            writer = OverlayWriter(drafts[style_kind(style)], *size, show.sound, rate, reader.aspect, _written(clock))
+            overlays.append((style, stack.enter_context(writer)))
+        layers: list[LayerWriter] = []
+        for kind in options.layers:
+            path, width, height = drafts[layer_kind(kind)], reader.width, reader.height
+            if kind == "png":
+                layers.append(stack.enter_context(PngLayer(path, width, height, rate, clock)))
+            else:
+                layers.append(stack.enter_context(FilmLayer(path, kind, width, height, rate, reader.aspect, clock)))
+        for seconds, picture in reader:
+            moment = Moment(seconds, picture, brushes, show)
+            for style, overlay in overlays:
+                overlay.write(seconds, brushes.drawn(style, moment))
+            for layer in layers:
+                layer.write(seconds, moment.heat)
+            progress(max(0.0, float(seconds - show.heat_map.start_seconds)))
+        notes = reader.salvage.notes
+    said: list[list[str]] = [writer.warnings for _, writer in overlays] + [layer.warnings for layer in layers]
+    return [*notes, *itertools.chain.from_iterable(said)]
+
+
+class Moment:
+    """One picture of the clip, and what is drawn on it; patches are painted when they are first wanted."""
+
+    def __init__(self, seconds: Fraction, picture: Picture | None, brushes: "Brushes", show: Show) -> None:
+        self.seconds, self._picture, self._brushes = seconds, picture, brushes
+        self.levels: Float32 | None = show.levels.at(seconds)
+
+    @property
+    def picture(self) -> Picture:
+        """The picture itself; not to be drawn on."""
+        assert self._picture is not None
+        return self._picture
+
+    @cached_property
+    def heat(self) -> Patch | None:
+        """See Painter."""
+        return None if self.levels is None else self._brushes.painter.heat(self.levels)
+
+    @cached_property
+    def opaque(self) -> Patch | None:
+        """The same without the picture showing through."""
+        return None if self.levels is None else self._brushes.painter.heat(self.levels, opacity=1.0)
+
+    @cached_property
+    def contours(self) -> Patch | None:
+        """See Painter."""
+        return None if self.levels is None else self._brushes.painter.contours(self.levels)
+
+
+class Brushes:
+    """What all pictures of a clip are drawn with. width, height: of the upright picture in pixels."""
+
+    def __init__(self, width: int, height: int, show: Show, options: LocalizeFileOptions) -> None:
+        self.width, self.height = width, height
+        heat_map = show.heat_map
+        self.painter = Painter(width, height, heat_map.values.shape[1:], heat_map.area, options.opacity)
+        self._heat_map = heat_map
+        self._original = OriginalDrawing(heat_map.values) if "original" in options.styles else None
+        self._legends = {
+            style: legend(width, height, _LEGENDS.get(style, "heat"), show.sound_name, options.opacity) if options.legend else None
+            for style in options.styles
+        }
+        self._layers = {style: (Layer(), Layer()) for style in options.styles}  # one for what moves, one for the legend
+
+    def size(self, style: Style) -> tuple[int, int]:
+        """Of an overlay's pictures: even, and twice as wide side by side."""
+        width, height = self.width + self.width % 2, self.height + self.height % 2
+        return (2 * width if style == "side-by-side" else width), height
+
+    def drawn(self, style: Style, moment: Moment) -> Picture:
+        """A picture of its own in that style."""
+        if style == "original":
+            frame = from_rgb(self._as_the_original(moment), moment.picture)
+        else:
+            frame = blackened(moment.picture) if style == "heat-only" else copied(moment.picture)
+            patch = moment.contours if style == "contours" else moment.opaque if style == "heat-only" else moment.heat
+            if patch is not None:
+                self._layers[style][0].lay(patch, frame)
+        words = self._legends[style]
+        if words is not None:
+            self._layers[style][1].lay(words, frame)
+        return side_by_side(moment.picture, frame) if style == "side-by-side" else frame
+
+    def _as_the_original(self, moment: Moment) -> np.ndarray:
+        """[H, W, 3] as the original draws it, on the part of the picture that the map covers."""
+        assert self._original is not None
+        drawn = to_rgb(moment.picture)
+        position = float((moment.seconds - self._heat_map.start_seconds) / self._heat_map.step_seconds)
+        left, top, width, height = self._heat_map.area
+        across, down = _pixels(left, width, self.width), _pixels(top, height, self.height)
+        part = np.zeros((down.stop - down.start, across.stop - across.start, 3), np.uint8)
+        inside = slice(max(down.start, 0), min(down.stop, self.height)), slice(max(across.start, 0), min(across.stop, self.width))
+        place = tuple(slice(kept.start - whole.start, kept.stop - whole.start) for kept, whole in zip(inside, (down, across), strict=True))
+        part[place] = drawn[inside]
+        drawn[inside] = self._original.draw(part, position)[place]
+        return drawn
+
+
+def _pixels(start: float, length: float, pixels: int) -> slice:
+    """The part of an axis, which may reach past its ends."""
+    return slice(round(start * pixels), round((start + length) * pixels))
+
+
+def _written(clock: Clock) -> str | None:
+    return clock.counting.text(clock.start) if clock.is_known else None

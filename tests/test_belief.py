@@ -1,0 +1,73 @@
+"""Of which moments a map is worth drawing: sound that is heard, and windows in which it fits the picture."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+import torch
+
+from avsep_plugin.belief import Loudness, believed, least_strong
+from avsep_plugin.clip import HeatMap
+from avsep_plugin.config import CalibrationConfig
+from avsep_plugin.pipeline import Localisation
+
+RATE = 8000
+STEP = Fraction(1, 10)
+
+
+def found(logits: list[float], steps: int) -> Localisation:
+    """Windows of one second, steps of a tenth."""
+    return Localisation(HeatMap(np.ones((steps, 1, 1), np.float32), STEP), np.array(logits, np.float32), Fraction(1))
+
+
+def heard(*parts: tuple[float, float], block: int = 777) -> np.ndarray:
+    """Steps in which a sound of such parts (seconds, RMS) is heard."""
+    sound = torch.cat([torch.full((2, round(seconds * RATE)), level) for seconds, level in parts], dim=1)
+    loudness = Loudness(RATE)
+    passed = list(loudness.watch(sound.split(block, dim=1)))
+    assert torch.equal(torch.cat(passed, dim=1), sound)
+    return loudness.heard(round(sound.shape[1] / RATE / STEP), STEP)
+
+
+def test_short_pauses_belong_to_the_sound() -> None:
+    assert heard((1, 0.1), (0.8, 0), (1, 0.1)).all()
+
+
+def test_long_silence_is_nobodys() -> None:
+    quiet = ~heard((1, 0.1), (3, 1e-4), (1, 0.1))
+    assert np.flatnonzero(quiet).tolist() == list(range(15, 35))
+
+
+def test_a_quiet_sound_is_a_sound() -> None:
+    assert heard((2, 0.002)).all()
+
+
+@pytest.mark.parametrize("block", [1, 100, 399, 400, 401, 10**6])
+def test_silence_does_not_depend_on_the_blocks(block: int) -> None:
+    parts = (0.7, 0.1), (2, 0), (0.3, 0.1)
+    assert np.array_equal(heard(*parts, block=block), heard(*parts))
+
+
+def test_a_window_is_judged_with_its_neighbours() -> None:
+    chosen = believed(found([2, -1, 2, -3, -3, -3, 1, 1], 80), CalibrationConfig(), 0.5)
+    assert chosen.reshape(8, 10).all(axis=1).tolist() == [True, True, False, False, False, False, False, True]
+    assert chosen.reshape(8, 10).any(axis=1).tolist() == [True, True, False, False, False, False, False, True]
+
+
+def test_never_abstaining() -> None:
+    assert believed(found([-9, -9], 20), CalibrationConfig(), 0.0).all()
+
+
+def test_the_last_window_speaks_for_what_follows() -> None:
+    assert believed(found([-9.0, -9.0, 9.0, 9.0], 45), CalibrationConfig(), 0.5).tolist() == [False] * 20 + [True] * 25
+
+
+def test_the_calibration_counts() -> None:
+    one = found([1.0], 10)
+    assert believed(one, CalibrationConfig(1.0, 0.0), 0.7).all()
+    assert not believed(one, CalibrationConfig(1.0, -1.0), 0.7).any()
+
+
+@pytest.mark.parametrize("calibration", [CalibrationConfig(), CalibrationConfig(0.5, 0.3), CalibrationConfig(2.0, -1.0)])
+def test_strong_evidence_would_convince_alone(calibration: CalibrationConfig) -> None:
+    assert calibration.probability(least_strong(calibration)) == pytest.approx(0.9)
