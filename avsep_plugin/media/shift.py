@@ -85,7 +85,7 @@ def shift_sound(source: Path, output: Path, by_seconds: Fraction, container: Con
         if how.has_edit_lists:
             _skip_priming(source, temporary, outs, shift)
         _check(source, temporary, output, shift, tracks)
-        said = [*warnings, *_explained(shift, min(begins)), *differences(source, temporary, outs)]
+        said = [*warnings, *_explained(shift, min(begins)), *differences(source, temporary, outs, moved=True)]
     return said
 
 
