@@ -44,8 +44,8 @@ class SyncOptions:
     """Write the clip with its sound moved as well."""
     container: Container = "source"
     """Of the clip that is written."""
-    tolerance_seconds: Fraction = Fraction(1, 25)
-    """An offset up to that is left alone."""
+    tolerance_seconds: Fraction = Fraction(9, 200)
+    """An offset up to that is left alone; ATSC IS-191 calls sound that is up to 45 ms late in sync."""
 
     def __post_init__(self) -> None:
         if not 0 < self.step_seconds <= self.max_offset_seconds:

@@ -22,14 +22,24 @@ _CURVE_WIDTH = 25
 @click.command()
 @batch_options.clips_to_outputs
 @options.model("multisensory where it was imported, else mini")
-@click.option("--max-offset", type=click.FloatRange(0.04), default=1.0, metavar="SECONDS", show_default=True, help="Look this far both ways.")
-@click.option("--step", type=click.FloatRange(0.001), default=0.04, metavar="SECONDS", show_default=True, help="Between the shifts that are tried.")
+@click.option(
+    "--max-offset", type=click.FloatRange(0.04), default=1.0, metavar="SECONDS", show_default=True, help="Look this far both ways."
+)
+@click.option(
+    "--step", type=click.FloatRange(0.001), default=0.04, metavar="SECONDS", show_default=True, help="Between the shifts that are tried."
+)
 @click.option("--windows", type=click.IntRange(1), default=8, show_default=True, help="Places of 4 s in a long clip that are looked at.")
-@click.option("--abstain-below", type=click.FloatRange(0, 1), metavar="P", help="Give no offset where the confidence is below P.  [default: 0.4]")
-@click.option("--region", default="", metavar="WHERE", help="Look at a part of the picture only: left, right, x,y,w,h or a mask (see separate).")
+@click.option(
+    "--abstain-below", type=click.FloatRange(0, 1), metavar="P", help="Give no offset where the confidence is below P.  [default: 0.4]"
+)
+@click.option(
+    "--region", default="", metavar="WHERE", help="Look at a part of the picture only: left, right, x,y,w,h or a mask (see separate)."
+)
 @click.option("--audio-track", type=click.IntRange(1), default=1, metavar="N", show_default=True, help="Sound track that is measured.")
 @click.option("--fix", is_flag=True, help="Write each clip with its sound moved, every packet copied; all its sound tracks move alike.")
-@click.option("--container", type=click.Choice(["source", "mov", "mkv"]), default="source", show_default=True, help="Of the clips that --fix writes.")
+@click.option(
+    "--container", type=click.Choice(["source", "mov", "mkv"]), default="source", show_default=True, help="Of the clips that --fix writes."
+)
 @options.device
 @options.json_report
 @options.talking
@@ -46,7 +56,7 @@ def sync(
 
     --fix writes the clip beside it, with its sound moved by the offset: nothing is encoded again, and what was written is measured.
     In MP4 and MOV an edit list does it, in MKV, WebM and transport streams the timestamps; others (AVI, MXF) cannot say it and are
-    refused, unless --container names one that can. Offsets of up to 40 ms are left alone.
+    refused, unless --container names one that can. Offsets of up to 45 ms are left alone.
 
     What is finished already is skipped, as sync.avsep.json beside it says; the table shows it all the same.
 
@@ -92,9 +102,7 @@ def sparkline(points: Sequence[dict[str, float]], reach_seconds: float) -> str:
     if not best:
         return ""
     low, span = min(best.values()), (max(best.values()) - min(best.values())) or 1.0
-    return "".join(
-        _BARS[round((best[place] - low) / span * (len(_BARS) - 1))] if place in best else " " for place in range(_CURVE_WIDTH)
-    )
+    return "".join(_BARS[round((best[place] - low) / span * (len(_BARS) - 1))] if place in best else " " for place in range(_CURVE_WIDTH))
 
 
 def _offset(found: dict[str, Any]) -> str:

@@ -28,6 +28,9 @@ MACHINERY = {
     "survey",
     "tracks",
     "files",
+    "sync_curve",
+    "sync_pieces",
+    "syncing",
 }
 BATCH = {
     "inputs",
@@ -78,6 +81,9 @@ OURS = {
     "tracks": VALUES
     | {"dsp", "media", "models", "pipeline", "footage", "confidence", "survey", "part", "deliver", "options", "finish_steps", "finishing"},
     "files": VALUES | {"preset", "dsp", "media", "models", "draw", "pipeline", "footage", "deliver", "options", "survey", "tracks"},
+    "sync_curve": VALUES | {"dsp", "models"},
+    "sync_pieces": VALUES | {"dsp", "models", "feed", "pipeline", "sync_curve"},
+    "syncing": VALUES | {"media", "models", "pipeline", "footage", "sync_curve", "sync_pieces"},
     "inputs": {"errors"},
     "naming": {"errors"},
     "sidecar": {"errors", "atomic", "config"},
@@ -89,7 +95,7 @@ OURS = {
     "workers": {"errors", "discover", "workplace", "work", "batch", "worker"},
     "cluster_worker": {"errors", "discover", "work", "batch", "worker"},
     "cluster": {"errors", "discover", "workplace", "work", "batch", "worker", "workers", "cluster_worker"},
-    "tasks": {"errors", "config", "discover", "sidecar", "work", "media", "models", "files"},
+    "tasks": {"errors", "config", "discover", "sidecar", "work", "media", "models", "files", "syncing"},
     "verify": {"errors", "sidecar", "media"},
     "doctor": {"errors", "sidecar", "preset", "media", "models", "pipeline", "files"},
     "demo": VALUES | {"dsp", "media", "models", "scenes", "files"},
@@ -117,6 +123,8 @@ ONLY_IN = {
         "confidence",
         "survey",
         "tracks",
+        "sync_curve",
+        "sync_pieces",
         "effect",
         "files",
         "tasks",

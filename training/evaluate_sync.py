@@ -250,8 +250,8 @@ def markdown(results: SyncResults) -> str:
     """One table; chance stands beside every figure."""
     lines = [
         "Error of the offset between sound and picture, which was put in to the sample: milliseconds, and the share of the clips within",
-        "40, 80 and 200 ms. \"Every clip\" takes the peak of the curve whatever the confidence; \"those given\" are the ones that",
-        f"`avsep sync` gives (confidence {ABSTAIN_BELOW:g} and more); \"guess\" is drawn from the range that is searched.",
+        '40, 80 and 200 ms. "Every clip" takes the peak of the curve whatever the confidence; "those given" are the ones that',
+        f'`avsep sync` gives (confidence {ABSTAIN_BELOW:g} and more); "guess" is drawn from the range that is searched.',
         "",
         "| clips | offsets | | median ms | mean ms | p90 ms | <= 40 ms | <= 80 ms | <= 200 ms | n |",
         "|---|---|---|---|---|---|---|---|---|---|",
