@@ -40,7 +40,7 @@ _SILENT_RMS = 1e-4
 """Sound under this (-80 dB of full scale) is compared with nothing."""
 CONFIDENCE = CalibrationConfig(slope=1.15, offset=-2.19)
 """Height of the peak -> probability that the offset is right to 80 ms, where as many clips have a foreign sound as their own; fitted by
-`avsep evaluate --task sync` on the bundled aligner, see docs/models/mini.md."""
+`avsep evaluate --task sync` on the bundled aligner, see docs/sync.md."""
 ABSTAIN_BELOW = 0.4
 
 
@@ -135,7 +135,7 @@ def curve(scores: Iterable[Scores], offsets: Sequence[Fraction]) -> SyncCurve:
     sums, seconds = total.sums[judged], total.seconds[judged]
     mean = sums.sum() / seconds.sum()
     values = (sums - mean * seconds) / (seconds + _PRIOR_SECONDS)
-    return SyncCurve(tuple(float(offsets[i]) for i in judged), tuple(values.tolist()), float(seconds[values.argmax()]))
+    return SyncCurve(tuple(float(offsets[i]) for i in judged.tolist()), tuple(values.tolist()), float(seconds[values.argmax()]))
 
 
 def read_off(found: SyncCurve, logits: CalibrationConfig) -> Verdict:

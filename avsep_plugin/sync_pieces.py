@@ -59,12 +59,13 @@ def find_curve(
 ) -> SyncCurve:
     """Score the shifts on pieces of a clip.
 
-    mixture: consecutive blocks [C, n] float32. pictures: see `feed.Pictures`. pictures_seconds: when the first picture begins and the last one
-    ends, counted from the first sample. sound_seconds: how long the sound lasts; if it ends before that, what is there counts.
+    mixture: consecutive blocks [C, n] float32. pictures: see `feed.Pictures`. pictures_seconds: when the first picture begins and the last
+    one ends, counted from the first sample. sound_seconds: how long the sound lasts; if it ends before that, what is there counts.
+    Raises TooShortError where there is no sound at all.
     """
     offsets = shifts(search.max_offset_seconds, search.step_seconds)
     rate = model.config.picture.frame_rate
-    seen = Span(math.ceil(max(pictures_seconds[0], 0) * rate), math.floor(min(pictures_seconds[1], sound_seconds) * rate))
+    seen = Span(math.ceil(max(pictures_seconds[0], Fraction(0)) * rate), math.floor(min(pictures_seconds[1], sound_seconds) * rate))
     spans = lay(seen, math.floor(sound_seconds * rate), search, rate)
     found = []
     for span, piece in zip(spans, cut(model.config, mixture, sample_rate_hz, pictures, spans, offsets[-1]), strict=True):

@@ -47,7 +47,8 @@ class Blinking(nn.Module):
     def fuse(self, video: Tensor, audio: Tensor) -> Features:
         loud = audio.abs().mean(dim=1)
         loud = nn.functional.interpolate(loud[:, None], video.shape[2], mode="area")
-        assert video.shape[0] == audio.shape[0] and audio.shape[-1] >= video.shape[2]
+        assert video.shape[0] == audio.shape[0]
+        assert audio.shape[-1] >= video.shape[2]
         return Features(1 - 4 * (video - loud).abs())
 
     def joint(self, last: Tensor) -> SimpleNamespace:
@@ -71,7 +72,7 @@ def sound(states: Tensor, late_samples: int = 0) -> Tensor:
 
 
 def write_blinks(path: Path, states: Tensor, late_seconds: float = 0.0, channels: int = 2) -> Path:
-    """A clip of 25 pictures a second that blink, with their sound, of which the end is cut off (or the beginning) to make it late (early)."""
+    """A clip of 25 pictures a second that blink, with their sound; its end (beginning) is cut off to make it late (early)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     values = sound(states, round(late_seconds * RATE))[:1].numpy()
     noise = np.random.default_rng(0).choice([-1.0, 1.0], values.shape)

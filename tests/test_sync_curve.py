@@ -1,5 +1,6 @@
 """The curve over shifts, in closed form: an aligner whose logit is the share of pictures that show what is heard."""
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -98,7 +99,8 @@ def test_more_of_the_same_is_more_certain() -> None:
     states = blinks(300)
     parts = [find(states[:count], sound(states, FRAME)[:, : count * FRAME]) for count in (50, 100, 300)]
     confidences = [read_off(part, PLAIN).confidence for part in parts]
-    assert confidences == sorted(confidences) and confidences[0] < confidences[-1]
+    assert confidences == sorted(confidences)
+    assert confidences[0] < confidences[-1]
 
 
 def test_the_parabola_is_exact_for_a_parabola() -> None:
@@ -143,15 +145,18 @@ def test_pieces_of_a_long_clip_have_their_sound_around_them() -> None:
     spans = lay(Span(0, 2500), 2500, Search(windows=4), Fraction(25))
     assert [span.length for span in spans] == [100] * 4
     assert (spans[0].start, spans[-1].stop) == (25, 2475)
-    gaps = [b.start - a.stop for a, b in zip(spans, spans[1:], strict=False)]
-    assert min(gaps) > 0 and max(gaps) - min(gaps) <= 1
+    gaps = [b.start - a.stop for a, b in itertools.pairwise(spans)]
+    assert min(gaps) > 0
+    assert max(gaps) - min(gaps) <= 1
 
 
 @pytest.mark.parametrize("frames", [150, 151, 260, 400])
 def test_pieces_never_overlap_and_stay_inside(frames: int) -> None:
     spans = lay(Span(0, frames), frames, Search(), Fraction(25))
-    assert spans and all(a.stop <= b.start for a, b in zip(spans, spans[1:], strict=False))
-    assert spans[0].start >= 25 and spans[-1].stop <= frames - 25
+    assert spans
+    assert all(a.stop <= b.start for a, b in itertools.pairwise(spans))
+    assert spans[0].start >= 25
+    assert spans[-1].stop <= frames - 25
 
 
 def test_a_long_clip_is_read_once_and_not_kept() -> None:
@@ -169,7 +174,9 @@ def test_a_long_clip_is_read_once_and_not_kept() -> None:
     lasts = Fraction(60)
     found = find_curve(Blinking(), heard.split(1000, dim=1), RATE, shown, (Fraction(0), lasts), lasts, Search(windows=3))
     assert found.offsets_seconds[int(np.argmax(found.scores))] == pytest.approx(0.12)
-    assert biggest == 100 and asked == sorted(asked) and len(asked) == 3
+    assert biggest == 100
+    assert asked == sorted(asked)
+    assert len(asked) == 3
     assert found.seconds == pytest.approx(12)
 
 
@@ -182,7 +189,8 @@ def test_how_the_sound_comes_in_pieces_changes_nothing() -> None:
         list(cut(config, heard.split(size, dim=1), RATE, held(pictures(states)), spans, Fraction(1))) for size in (400 * FRAME, 777)
     )
     for one, other in zip(first, second, strict=True):
-        assert torch.equal(one.audio, other.audio) and one.lead_samples == other.lead_samples
+        assert torch.equal(one.audio, other.audio)
+        assert one.lead_samples == other.lead_samples
 
 
 def test_sound_that_ends_before_it_was_said_to_counts_as_far_as_it_goes() -> None:

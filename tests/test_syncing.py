@@ -31,7 +31,8 @@ def test_a_long_file_is_looked_at_in_places(tmp_path: Path) -> None:
     result, _ = measure_file(path, Blinking(), SyncOptions(windows=2), told.append)
     assert result.offset_seconds == pytest.approx(-0.32, abs=0.01)
     assert result.curve.seconds == pytest.approx(8)
-    assert told == sorted(told) and len(told) == 2
+    assert told == sorted(told)
+    assert len(told) == 2
 
 
 def test_sync_json_says_what_was_found(tmp_path: Path) -> None:
@@ -79,7 +80,8 @@ def test_a_container_that_cannot_say_it_is_refused_before_any_work(tmp_path: Pat
     model = Blinking()
     with pytest.raises(OutputError, match=r"a\.avi: the container avi cannot say"):
         sync_file(source, tmp_path / "out", model, SyncOptions(fix=True))
-    assert model.seen == [] and not (tmp_path / "out").exists()
+    assert model.seen == []
+    assert not (tmp_path / "out").exists()
     made = sync_file(source, tmp_path / "out", model, SyncOptions(fix=True, container="mkv", abstain_below=0.3))
     assert made.outputs["video"].name == "a.mkv"
 

@@ -5,8 +5,8 @@ A clip is cut so that its sound is d seconds late (early for d < 0), with nothin
     picture of the clip   |...d...|===================|            pictures [d, L), sound [0, L - d)
     its sound             |===================|...d...|
 
-Beside these stand trials with the sound of another clip of the same person, or of another scene: there is no offset to be found in them, and
-every one that is given is a false alarm. Two rows need no model: always 0, and a guess anywhere in the range that is searched.
+Beside these stand trials with the sound of another clip of the same person, or of another scene: there is no offset to be found in them,
+and every one that is given is a false alarm. Two rows need no model: always 0, and a guess anywhere in the range that is searched.
 
 The measurement is that of `avsep sync` (`sync_pieces.find_curve`), which may say nothing; the error of those that it would rather not give
 counts as well in the row "every clip".

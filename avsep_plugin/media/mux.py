@@ -94,7 +94,7 @@ def _write(source: Path, outs: Sequence[Out], how: Target, tags: list[str], temp
     sounds = {
         out.file: ffmpeg.input(node_address(out.file), itsoffset=f"{float(out.start_seconds):.6f}") for out in outs if out.file is not None
     }
-    return write_streams(outs, [sounds.get(out.file, whole) for out in outs], whole, how, tags, temporary, output)
+    return write_streams(outs, [whole if out.file is None else sounds[out.file] for out in outs], whole, how, tags, temporary, output)
 
 
 def write_streams(

@@ -60,8 +60,8 @@ def check_shiftable(source: Path, container: Container = "source") -> None:
 def shift_sound(source: Path, output: Path, by_seconds: Fraction, container: Container = "source") -> list[str]:
     """Write `output`: the source with all its sound tracks `by_seconds` later (negative: earlier) against the picture and all the rest.
 
-    The source is never changed. The first times of picture and sound are measured in the result and have to be the right ones to one frame of
-    the sound's codec, and the sound there has to be that of the source; otherwise OutputError is raised and nothing is left. Returns
+    The source is never changed. The first times of picture and sound are measured in the result and have to be the right ones to one frame
+    of the sound's codec, and the sound there has to be that of the source; otherwise OutputError is raised and nothing is left. Returns
     warnings, one sentence each. Raises NoAudioError, NoVideoError and what opening the source raises.
     """
     with open_media(source) as opened:
@@ -85,8 +85,7 @@ def shift_sound(source: Path, output: Path, by_seconds: Fraction, container: Con
         if how.has_edit_lists:
             _skip_priming(source, temporary, outs, shift)
         _check(source, temporary, output, shift, tracks)
-        said = [*warnings, *_explained(shift, min(begins)), *differences(source, temporary, outs, moved=True)]
-    return said
+        return [*warnings, *_explained(shift, min(begins)), *differences(source, temporary, outs, moved=True)]
 
 
 def plan(by_seconds: Fraction, sound_starts_seconds: Fraction, has_edit_lists: bool) -> Shift:
