@@ -33,7 +33,7 @@ from avsep_plugin.models.fused import Aligner
 Float64 = npt.NDArray[np.float64]
 
 _PRIOR_SECONDS = 1.0
-_LEAST_SECONDS = Fraction(2, 5)
+LEAST_SECONDS = Fraction(2, 5)
 """A shift that leaves less than this of a piece is not judged on it."""
 _SHIFTS_AT_ONCE = 8
 _SILENT_RMS = 1e-4
@@ -173,7 +173,7 @@ def _overlap(config: ModelConfig, piece: Piece, offset: Fraction) -> tuple[int, 
     stop = min(len(piece.frames) // stride, math.floor((sound_stop - offset) * rate / stride)) * stride
     if stop > start and _begin(config, piece, start, offset) + config.window_samples(stop - start) > piece.audio.shape[1]:
         stop -= stride  # both were rounded up
-    return (start, stop) if stop - start >= _LEAST_SECONDS * rate else (start, start)
+    return (start, stop) if stop - start >= LEAST_SECONDS * rate else (start, start)
 
 
 def _stride(config: ModelConfig) -> int:

@@ -25,7 +25,7 @@ from avsep_plugin.errors import TooShortError
 from avsep_plugin.feed import Pictures
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.pipeline import Progress
-from avsep_plugin.sync_curve import Piece, SyncCurve, compare, curve, shifts
+from avsep_plugin.sync_curve import LEAST_SECONDS, Piece, SyncCurve, compare, curve, shifts
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,16 @@ def find_curve(
 
     mixture: consecutive blocks [C, n] float32. pictures: see `feed.Pictures`. pictures_seconds: when the first picture begins and the last
     one ends, counted from the first sample. sound_seconds: how long the sound lasts; if it ends before that, what is there counts.
-    Raises TooShortError where there is no sound at all.
+    Raises TooShortError where they have too little in common.
     """
     offsets = shifts(search.max_offset_seconds, search.step_seconds)
     rate = model.config.picture.frame_rate
     seen = Span(math.ceil(max(pictures_seconds[0], Fraction(0)) * rate), math.floor(min(pictures_seconds[1], sound_seconds) * rate))
+    if seen.length < LEAST_SECONDS * rate:
+        together = float(max(seen.length, 0) / rate * 1000)
+        raise TooShortError(
+            f"picture and sound last {together:.0f} ms together; an offset needs at least {float(LEAST_SECONDS) * 1000:.0f} ms."
+        )
     spans = lay(seen, math.floor(sound_seconds * rate), search, rate)
     found = []
     for span, piece in zip(spans, cut(model.config, mixture, sample_rate_hz, pictures, spans, offsets[-1]), strict=True):

@@ -200,7 +200,14 @@ def test_sound_that_ends_before_it_was_said_to_counts_as_far_as_it_goes() -> Non
     assert found.offsets_seconds[int(np.argmax(found.scores))] == 0
 
 
-def test_no_sound_at_all_is_too_short() -> None:
+@pytest.mark.parametrize(("frames", "samples"), [(50, 0), (5, 2 * RATE), (50, RATE // 4)])
+def test_too_little_of_picture_or_sound_is_said(frames: int, samples: int) -> None:
+    lasts = Fraction(samples, RATE)
+    with pytest.raises(TooShortError, match="needs at least 400 ms"):
+        find_curve(Blinking(), [torch.zeros(2, samples)], RATE, held(pictures(blinks(frames))), (Fraction(0), Fraction(frames, 25)), lasts)
+
+
+def test_sound_that_never_comes_is_said() -> None:
     with pytest.raises(TooShortError, match="empty"):
         find_curve(Blinking(), [torch.zeros(2, 0)], RATE, held(pictures(blinks(50))), (Fraction(0), Fraction(2)), Fraction(2))
 
