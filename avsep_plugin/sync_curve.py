@@ -36,12 +36,15 @@ _PRIOR_SECONDS = 1.0
 LEAST_SECONDS = Fraction(2, 5)
 """A shift that leaves less than this of a piece is not judged on it."""
 _SHIFTS_AT_ONCE = 8
+_PEAK_SECONDS = 0.14
+"""What is nearer to the peak belongs to it."""
+_LEAST_SPREAD = 1e-3
 _SILENT_RMS = 1e-4
 """Sound under this (-80 dB of full scale) is compared with nothing."""
-CONFIDENCE = CalibrationConfig(slope=1.15, offset=-2.19)
+CONFIDENCE = CalibrationConfig(slope=1.0, offset=-2.37)
 """Height of the peak -> probability that the offset is right to 80 ms, where as many clips have a foreign sound as their own; fitted by
 `avsep evaluate --task sync` on the bundled aligner, see docs/sync.md."""
-ABSTAIN_BELOW = 0.4
+ABSTAIN_BELOW = 0.5
 
 
 class Piece(NamedTuple):
@@ -147,13 +150,18 @@ def read_off(found: SyncCurve, logits: CalibrationConfig) -> Verdict:
 
 
 def height(found: SyncCurve, logits: CalibrationConfig) -> float:
-    """Of the peak above the median, in natural units of log odds, for one second of evidence.
+    """How far the peak stands out: the geometric mean of its height in two units, each measured from the median.
 
-    Chung & Zisserman (2016) take peak minus median as the confidence; over more evidence chance peaks shrink with the square root of its
-    length, so that is taken out.
+    Chung & Zisserman (2016) take peak minus median as the confidence. Here it counts once in log odds for one second of evidence (chance
+    peaks shrink with the square root of its length), and once in spreads of the rest of the curve (robust: 1.4826 x the median absolute
+    deviation), without which a model that is sure of everything would be believed. Together they tell right peaks from wrong ones better
+    than either.
     """
-    y = np.asarray(found.scores)
-    return float((y.max() - np.median(y)) * logits.slope * np.sqrt(found.seconds))
+    x, y = np.asarray(found.offsets_seconds), np.asarray(found.scores)
+    above = float(y.max() - np.median(y))
+    rest = y[np.abs(x - x[y.argmax()]) > _PEAK_SECONDS]
+    spread = 1.4826 * float(np.median(np.abs(rest - np.median(rest)))) if rest.size else 0.0
+    return above * math.sqrt(max(logits.slope, 0.0) * math.sqrt(found.seconds) / max(spread, _LEAST_SPREAD))
 
 
 def _says_nothing(piece: Piece) -> bool:

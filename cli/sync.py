@@ -30,7 +30,7 @@ _CURVE_WIDTH = 25
 )
 @click.option("--windows", type=click.IntRange(1), default=8, show_default=True, help="Places of 4 s in a long clip that are looked at.")
 @click.option(
-    "--abstain-below", type=click.FloatRange(0, 1), metavar="P", help="Give no offset where the confidence is below P.  [default: 0.4]"
+    "--abstain-below", type=click.FloatRange(0, 1), metavar="P", help="Give no offset where the confidence is below P.  [default: 0.5]"
 )
 @click.option(
     "--region", default="", metavar="WHERE", help="Look at a part of the picture only: left, right, x,y,w,h or a mask (see separate)."

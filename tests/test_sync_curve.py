@@ -113,9 +113,11 @@ def test_a_peak_at_the_edge_stays_there() -> None:
     assert read_off(SyncCurve((0.0, 0.04, 0.08), (0.0, 1.0, 2.0), 1.0), PLAIN).offset_seconds == 0.08
 
 
-def test_the_height_is_in_the_units_of_the_model() -> None:
-    found = SyncCurve((-0.04, 0.0, 0.04), (0.0, 2.0, 0.0), 4.0)
-    assert height(found, CalibrationConfig(slope=0.5)) == pytest.approx(2.0 * 0.5 * 2)
+def test_the_height_is_the_mean_of_two_units() -> None:
+    """Peak 3 above the median; the rest lies at -1, 0 and 1, so its median absolute deviation is 1."""
+    x = tuple(number / 5 for number in range(-4, 4))
+    found = SyncCurve(x, (-1.0, 0.0, 1.0, -1.0, 3.0, 0.0, 1.0, 0.0), 4.0)
+    assert height(found, CalibrationConfig(slope=0.5)) == pytest.approx((3 * 0.5 * 2 * 3 / 1.4826) ** 0.5)
 
 
 def test_scores_of_pieces_add_up() -> None:

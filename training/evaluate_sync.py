@@ -29,7 +29,7 @@ from avsep_plugin.models.fused import Aligner
 from avsep_plugin.pipeline import held
 from avsep_plugin.scenes import render
 from avsep_plugin.scenes.export import write_scene
-from avsep_plugin.sync_curve import ABSTAIN_BELOW, height, read_off
+from avsep_plugin.sync_curve import ABSTAIN_BELOW, SyncCurve, height, read_off
 from avsep_plugin.sync_pieces import Search, find_curve
 
 from .calibration import fit
@@ -79,6 +79,8 @@ class Found:
     """Of the peak, see `sync_curve.height`."""
     guess_seconds: float
     """A draw from the range that is searched, for the row that needs no model."""
+    curve: SyncCurve | None = None
+    """What it was read off."""
 
     @property
     def error_seconds(self) -> float:
@@ -208,7 +210,7 @@ def measure(model: Aligner, trial: Trial, shelf: ClipShelf, guess_seconds: float
     )  # fmt: skip
     verdict = read_off(found, model.config.calibration)
     peak = height(found, model.config.calibration) if found.scores else 0.0
-    return Found(trial, verdict.offset_seconds, verdict.confidence, peak, guess_seconds)
+    return Found(trial, verdict.offset_seconds, verdict.confidence, peak, guess_seconds, found)
 
 
 def _clips(corpus: str, data: Path | None, scenes: Path, limit: int | None) -> list[Clip]:
