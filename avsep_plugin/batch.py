@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from avsep_plugin import resume, sidecar, workplace
 from avsep_plugin.atomic import write_text
@@ -54,7 +54,7 @@ class Row:
     status: Status
     outputs: dict[str, str] = field(default_factory=dict)
     """Paths by kind: on, off, confidence (of several tracks track1-on, ...), video; overlay, overlay-<style>,
-    layer-<kind>, heatmap, heatmap-json."""
+    layer-<kind>, heatmap, heatmap-json; sync."""
     model: str = ""
     message: str = ""
     warnings: list[str] = field(default_factory=list)
@@ -243,6 +243,6 @@ def lost(job: Job, task: Task, cause: str) -> Row:
     return _row(job, task, "error", {}, f"{job.source}: {cause}")
 
 
-def report(rows: Sequence[Row]) -> str:
-    """The rows as a JSON list."""
-    return json.dumps([dataclasses.asdict(row) for row in rows], indent=2) + "\n"
+def report(rows: Sequence[Row], details: Callable[[Row], Mapping[str, Any]] | None = None) -> str:
+    """The rows as a JSON list; `details`: further fields of a row."""
+    return json.dumps([dataclasses.asdict(row) | dict(details(row) if details else {}) for row in rows], indent=2) + "\n"

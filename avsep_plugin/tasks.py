@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from avsep_plugin.models.separator import Separator
     from avsep_plugin.options import SeparateFileOptions
     from avsep_plugin.publish import FileResult
+    from avsep_plugin.syncing import SyncedFile, SyncOptions
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,52 @@ class LocalizeTask:
         from avsep_plugin.localize_options import LocalizeFileOptions
 
         return from_dict(LocalizeFileOptions, dict(self.settings))
+
+
+@dataclass(frozen=True)
+class SyncTask:
+    """Measure how late the sound is, and put it right if asked: `syncing.sync_file`.
+
+    model: a name or the path of a weights file. settings: fields of `syncing.SyncOptions`; the others keep their defaults.
+    """
+
+    model: str
+    device: str = "auto"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    model_sha256: str = ""
+    name: ClassVar[str] = "sync"
+
+    def identified(self) -> "SyncTask":
+        """See `work.Task`. The checksum of a region's mask follows the model's: another one gives another result."""
+        mask = Path(self.settings.get("region") or "")
+        used = [_fingerprint(self.model, "align"), *([sidecar.sha256_of(mask)] if mask.suffix and mask.is_file() else [])]
+        return replace(self, model_sha256="+".join(used))
+
+    def prepare(self, threads: int) -> None:
+        """See `work.Task`."""
+        _prepare(threads)
+
+    def expected(self, job: Job) -> dict[str, Path]:
+        """See `work.Task`."""
+        from avsep_plugin.syncing import sync_outputs
+
+        return sync_outputs(job.source, job.out_dir, self.options())
+
+    def seconds(self, job: Job) -> float | None:
+        """See `work.Task`."""
+        return _seconds(job.source)
+
+    def handle(self, job: Job, progress: Progress) -> "SyncedFile":
+        """See `work.Task`."""
+        from avsep_plugin.syncing import sync_file
+
+        return sync_file(job.source, job.out_dir, _aligner(self.model, self.device), self.options(), progress)
+
+    def options(self) -> "SyncOptions":
+        """The settings as the library takes them. Raises ConfigError for an unknown one, or a value of the wrong kind."""
+        from avsep_plugin.syncing import SyncOptions
+
+        return from_dict(SyncOptions, dict(self.settings))
 
 
 def _fingerprint(model: str, task: store.Task) -> str:

@@ -3,8 +3,10 @@
 import contextlib
 import functools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,10 +24,23 @@ from .options import give_json
 _STDIO = Path("-")
 
 
-def run_clips(talk: Talk, request: Request, task: Task, asked: str, json_path: Path | None, track: str = "0") -> None:
+@dataclass(frozen=True)
+class Shown:
+    """What is said of the rows beside the usual."""
+
+    details: Callable[[Row], Mapping[str, Any]]
+    """Further fields of a row in the report."""
+    table: Callable[[Sequence[Row]], str]
+    """For people, when all is done; goes to standard output where the report does not."""
+
+
+def run_clips(
+    talk: Talk, request: Request, task: Task, asked: str, json_path: Path | None, track: str = "0", shown: Shown | None = None
+) -> None:  # fmt: skip
     """Do the task with all clips. Leaves with exit code 1 if one failed; whatever happens, the report tells what was finished.
 
-    asked: the model that the user named. track: the sound track, for name templates.
+    asked: the model that the user named. track: the sound track, for name templates. shown: what is said of results, if there is more to
+    say than which files were written.
     """
     _check(request, json_path)
     findings = _find(request, task.model, track)
@@ -39,10 +54,12 @@ def run_clips(talk: Talk, request: Request, task: Task, asked: str, json_path: P
                     rows.append(row)
                     teller.row(row)
             events.write({"event": "finished", **_counts(rows)})
+        if shown is not None and _STDIO not in (json_path, request.events_path):
+            click.echo(shown.table(rows), nl=False)
         _sum_up(talk, findings, rows)
     finally:
         if json_path is not None:
-            give_json(report(rows), json_path)
+            give_json(report(rows, shown.details if shown else None), json_path)
     if any(row.status == "error" for row in rows):
         raise click.exceptions.Exit(1)
 

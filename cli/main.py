@@ -29,6 +29,7 @@ from .models import models
 from .presets import presets
 from .render import render
 from .separate import separate
+from .sync import sync
 from .timeline import timeline
 from .training import evaluate, prepare, train
 from .verify import verify
@@ -43,6 +44,7 @@ def app() -> None:
     Examples:
       avsep separate footage/ -o stems      separate every clip of a folder
       avsep localize talk.mp4 -o maps       show where in the picture the sound comes from
+      avsep sync footage/ -o sync           say how late the sound of every clip is
       avsep info talk.mp4                   say what is in a file
       avsep demo                            see it work on ten rendered seconds
 
@@ -51,7 +53,7 @@ def app() -> None:
     """
 
 
-for command in (separate, localize, timeline, verify, info, demo, doctor, render, prepare, train, evaluate, models, presets):
+for command in (separate, localize, sync, timeline, verify, info, demo, doctor, render, prepare, train, evaluate, models, presets):
     app.add_command(command)
 
 

@@ -150,7 +150,7 @@ def _train(talk: Talk, run: Run, start_from: str | None) -> None:
     talk.say(f"done: {made}")
 
 
-EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize", "region": "region"}
+EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize", "region": "region", "sync": "sync"}
 """What is evaluated -> name of the table."""
 
 
@@ -173,7 +173,8 @@ def evaluate(
 ) -> None:  # fmt: skip
     """Measure a model on fixed lists of mixtures of the clips in DATA.
 
-    Writes the table as .md and .json into DIR and prints it. `--task localize` renders its own scenes and needs no DATA.
+    Writes the table as .md and .json into DIR and prints it. `--task localize` renders its own scenes and needs no DATA; `--task sync`
+    measures on rendered scenes only where there is none.
 
     \b
     Examples:
@@ -182,8 +183,9 @@ def evaluate(
       avsep evaluate data -o evaluation --task align
       avsep evaluate data -o evaluation --task region
       avsep evaluate -o evaluation --task localize
+      avsep evaluate data -o evaluation --task sync --model runs/align/model.safetensors
     """
-    if data is None and task != "localize":
+    if data is None and task not in ("localize", "sync"):
         raise click.UsageError(f"--task {task} needs the folder DATA.")
     from avsep_plugin.models import zoo
 
@@ -191,6 +193,9 @@ def evaluate(
     with talk.count("done") as bar:
         if task == "localize":
             _training("evaluate_localize").evaluate_localize(network, output_dir, **({"scenes": limit} if limit else {}), progress=bar)
+        elif task == "sync":
+            judge = _training("evaluate_sync")
+            judge.evaluate_sync(data, network, output_dir, judge.CORPORA if data else ("scenes",), limit, bar)
         elif task == "align":
             _training("evaluate_align").evaluate_align(data, network, output_dir, limit=limit, progress=bar)
         elif task == "region":

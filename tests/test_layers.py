@@ -36,6 +36,9 @@ MACHINERY = {
     "mapdata",
     "drawing",
     "localisation",
+    "sync_curve",
+    "sync_pieces",
+    "syncing",
 }
 BATCH = {
     "inputs",
@@ -108,6 +111,9 @@ OURS = {
     "drawing": VALUES | {"draw", "media", "pipeline", "localize_options"},
     "localisation": VALUES
     | {"draw", "media", "models", "pipeline", "footage", "survey", "publish", "localize_options", "belief", "mapdata", "drawing"},
+    "sync_curve": VALUES | {"dsp", "models"},
+    "sync_pieces": VALUES | {"dsp", "models", "feed", "pipeline", "sync_curve"},
+    "syncing": VALUES | {"media", "models", "pipeline", "footage", "sync_curve", "sync_pieces"},
     "inputs": {"errors"},
     "naming": {"errors"},
     "sidecar": {"errors", "atomic", "config"},
@@ -133,6 +139,7 @@ OURS = {
         "files",
         "localize_options",
         "localisation",
+        "syncing",
     },
     "verify": {"errors", "sidecar", "media"},
     "timeline": {"errors", "atomic", "confidence_file", "sidecar", "media"},
@@ -162,6 +169,8 @@ ONLY_IN = {
         "confidence",
         "survey",
         "tracks",
+        "sync_curve",
+        "sync_pieces",
         "effect",
         "files",
         "belief",

@@ -14,7 +14,7 @@ from avsep_plugin.batch import Orders, Row, Task, run
 from avsep_plugin.discover import find
 from avsep_plugin.errors import ModelError
 from avsep_plugin.preset import Preset
-from avsep_plugin.tasks import LocalizeTask, SeparateTask
+from avsep_plugin.tasks import LocalizeTask, SeparateTask, SyncTask
 
 MakeClip = Callable[..., Path]
 Do = Callable[..., Row]
@@ -27,6 +27,8 @@ def do(tmp_path: Path, tiny_models: dict[str, Path]) -> Do:
     def call(source: Path, command: str = "separate", *, overwrite: bool = False, dry_run: bool = False, **settings: str) -> Row:
         if command == "separate":
             task: Task = SeparateTask(str(tiny_models["separate"]), "cpu", settings)
+        elif command == "sync":
+            task = SyncTask(str(tiny_models["align"]), "cpu", settings)
         else:
             task = LocalizeTask(str(tiny_models["align"]), "cpu")
         (row,) = run(find([source], tmp_path / "out"), task, Orders(overwrite, dry_run))
@@ -62,6 +64,17 @@ def test_the_settings_of_the_command_line_are_known() -> None:
 def test_the_second_run_skips_and_overwrite_does_not(tmp_path: Path, make_clip: MakeClip, do: Do) -> None:
     source = make_clip(tmp_path / "talk.mov")
     assert [do(source).status, do(source).status, do(source, overwrite=True).status] == ["done", "skipped", "done"]
+
+
+def test_sync_is_skipped_once_it_is_done_and_made_again_with_other_options(tmp_path: Path, make_clip: MakeClip, do: Do) -> None:
+    source = make_clip(tmp_path / "talk.mov")
+    settings = {"max_offset_seconds": "0.2"}
+    assert [do(source, "sync", **given).status for given in (settings, settings, {"max_offset_seconds": "0.3"})] == [
+        "done",
+        "skipped",
+        "done",
+    ]
+    assert {path.name for path in (tmp_path / "out" / "talk").iterdir()} == {"sync.json", "sync.avsep.json"}
 
 
 def test_both_tasks_share_a_folder(tmp_path: Path, make_clip: MakeClip, do: Do) -> None:
@@ -177,7 +190,7 @@ BAD = [_silent, _sound_only, _few_samples, _missing, _empty, _foreign, _cut_off,
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda make: make.__name__.strip("_"))
-@pytest.mark.parametrize("command", ["separate", "localize"])
+@pytest.mark.parametrize("command", ["separate", "localize", "sync"])
 def test_a_bad_input_is_one_line_and_leaves_nothing(
     command: str, bad: Callable[[Path, MakeClip], Path], tmp_path: Path, make_clip: MakeClip, do: Do
 ) -> None:

@@ -7,7 +7,7 @@ is left out.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,11 @@ class _File:
         return next((tags["timecode"] for tags in (self.tags, *(stream.tags for stream in self.streams)) if "timecode" in tags), "")
 
 
-def differences(source: Path, result: Path, outs: Sequence[Out], tolerate_damage: bool = False) -> list[str]:
+def differences(source: Path, result: Path, outs: Sequence[Out], tolerate_damage: bool = False, moved: bool = False) -> list[str]:
     """What of the source is not, or is otherwise, in the result whose streams are `outs`; one sentence each.
 
-    Streams that were left out on purpose are not named: who left them out has said so.
+    Streams that were left out on purpose are not named: who left them out has said so. moved: neither are the lengths of streams and
+    the times of chapters, which were changed on purpose.
     """
     old, new = _look(source, tolerate_damage), _look(result)
     said = list(_lost_tags("", {key: value for key, value in old.tags.items() if key != "timecode"}, new.tags))
@@ -80,12 +81,13 @@ def differences(source: Path, result: Path, outs: Sequence[Out], tolerate_damage
         return [*said, f"The container holds {len(new.streams)} streams of {len(outs)}."]
     before = {stream.index: stream for stream in old.streams}
     for out, after in zip(outs, new.streams, strict=True):
-        said += _stream_differences(out, before[out.tags_of], after, old.tags.get("creation_time"))
+        was = replace(before[out.tags_of], length_seconds=None) if moved else before[out.tags_of]
+        said += _stream_differences(out, was, after, old.tags.get("creation_time"))
     if len(old.chapters) != len(new.chapters):
         said.append(
             f"{len(old.chapters) - len(new.chapters)} of {len(old.chapters)} chapters were dropped: the container has no place for them."
         )
-    elif not all(_same_chapter(first, second) for first, second in zip(old.chapters, new.chapters, strict=True)):
+    elif not moved and not all(_same_chapter(first, second) for first, second in zip(old.chapters, new.chapters, strict=True)):
         said.append("The chapters have other times or titles.")
     changed = [name for name, value in old.picture.items() if new.picture.get(name) != value]
     return said + [f"The picture's {name} was changed: the container cannot say it." for name in changed]

@@ -52,7 +52,7 @@ def remux(
         if missing:
             raise NoAudioError(f"{source} has no sound track {missing[0]}.")
         how = target(opened, output, container, bits)
-        outs, tags, picture_index = lay_out(opened, how, sounds), _file_tags(opened, how), picture.index
+        outs, tags, picture_index = lay_out(opened, how, sounds), file_tags(opened, how), picture.index
     with atomic(output) as temporary:
         warnings: list[str] = []
         try:
@@ -105,8 +105,18 @@ def _write(source: Path, outs: Sequence[Out], how: Target, tags: list[str], temp
     sounds = {
         out.file: ffmpeg.input(node_address(out.file), itsoffset=f"{float(out.start_seconds):.6f}") for out in outs if out.file is not None
     }
+    return write_streams(outs, [whole if out.file is None else sounds[out.file] for out in outs], whole, how, tags, temporary, output)
+
+
+def write_streams(
+    outs: Sequence[Out], inputs: Sequence[Any], whole: Any, how: Target, tags: list[str], temporary: Path, output: Path
+) -> list[str]:  # fmt: skip
+    """Write `temporary` out of streams, each from its input; returns warnings. Raises OutputError, which names `output`.
+
+    inputs: ffmpeg-python's input of each stream. whole: the one of them that has the source's tags and chapters.
+    """
     # ffmpeg-python numbers its inputs in the order in which the streams use them.
-    number = str(list(dict.fromkeys(out.file for out in outs)).index(None))
+    number = str(list(dict.fromkeys(inputs)).index(whole))
     options: dict[str, Any] = {"map_metadata:g": "-1", "map_chapters": number, "f": how.muxer, **how.options}
     warnings: list[str] = []
     for place, out in enumerate(outs):
@@ -115,7 +125,7 @@ def _write(source: Path, outs: Sequence[Out], how: Target, tags: list[str], temp
         warnings += [sentence for sentence in said if sentence not in warnings]
     if tags:
         options["metadata"] = several(tags)
-    nodes = [sounds[out.file]["a:0"] if out.file is not None else whole[str(out.tags_of)] for out in outs]
+    nodes = [node["a:0"] if out.file is not None else node[str(out.tags_of)] for out, node in zip(outs, inputs, strict=True)]
     run_ffmpeg(ffmpeg.output(*nodes, node_address(temporary), **options), output)
     return warnings
 
@@ -146,7 +156,7 @@ def _refused(
     raise OutputError(f"{failure} Choose the container {'mkv' if how.muxer == 'mov' else 'mov or mkv'}, which takes more.") from failure
 
 
-def _file_tags(source: av.container.InputContainer, how: Target) -> list[str]:
+def file_tags(source: av.container.InputContainer, how: Target) -> list[str]:
     """The file's tags, key=value, without what muxers write of themselves. FFmpeg reads MXF's date by one name, writes it by another."""
     tags = {key: once(value) for key, value in source.metadata.items() if not is_own(key) and not key.endswith("-eng")}
     if how.muxer == "mxf" and "modification_date" in tags:
@@ -161,12 +171,12 @@ def _set_starts(source: Path, result: Path, outs: Sequence[Out], how: Target, to
         if codec != "aac":
             continue
         known = out.file is not None
-        start, priming = (out.start_seconds, AAC_PRIMING_SAMPLES) if known else _start_and_priming(source, out.tags_of, tolerate_damage)
+        start, priming = (out.start_seconds, AAC_PRIMING_SAMPLES) if known else start_and_priming(source, out.tags_of, tolerate_damage)
         if start > 0 and priming > 0:
             set_sound_start(result, start, track, priming if out.how == "copy" else AAC_PRIMING_SAMPLES)
 
 
-def _start_and_priming(source: Path, index: int, tolerate_damage: bool) -> tuple[Fraction, int]:
+def start_and_priming(source: Path, index: int, tolerate_damage: bool) -> tuple[Fraction, int]:
     """When a sound track of the source starts, and how many samples of its first packets lie before that."""
     salvage = Salvage(source, tolerate_damage)
     with open_media(source, salvage) as opened:

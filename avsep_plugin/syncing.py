@@ -1,0 +1,180 @@
+"""Path to sync.json: how late the sound of a clip is, and on request a copy of the clip in which it is not.
+
+clip --Footage--> sound, pictures --sync_pieces--> curve --sync_curve--> Verdict --> sync.json
+clip ----------------------------media.shift (by -offset)-----------------------> the clip, in sync
+"""
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from avsep_plugin.atomic import write_text
+from avsep_plugin.errors import AvsepError, ConfigError, NoAudioError, NoVideoError, OutputError, TooShortError
+from avsep_plugin.footage import Footage
+from avsep_plugin.media.containers import Container, output_suffix
+from avsep_plugin.media.probe import MediaInfo, picture_seconds, probe
+from avsep_plugin.media.region import Region
+from avsep_plugin.media.shift import check_shiftable, shift_sound
+from avsep_plugin.models.fused import Aligner
+from avsep_plugin.pipeline import Progress
+from avsep_plugin.sync_curve import ABSTAIN_BELOW, SyncCurve, Verdict, read_off
+from avsep_plugin.sync_pieces import Search, find_curve
+
+FORMAT = "avsep.sync/1"
+_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class SyncOptions:
+    """What is measured, and what is done about it."""
+
+    max_offset_seconds: Fraction = Fraction(1)
+    step_seconds: Fraction = Fraction(1, 25)
+    windows: int = 8
+    window_seconds: Fraction = Fraction(4)
+    abstain_below: float = ABSTAIN_BELOW
+    """No offset is given where the confidence is below that."""
+    track: int = 0
+    """The sound track that is measured, from 0."""
+    region: str = ""
+    """The part of the picture that is looked at (see `media.region`); "" = all of it."""
+    fix: bool = False
+    """Write the clip with its sound moved as well."""
+    container: Container = "source"
+    """Of the clip that is written."""
+    tolerance_seconds: Fraction = Fraction(9, 200)
+    """An offset up to that is left alone; ATSC IS-191 calls sound that is up to 45 ms late in sync."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.step_seconds <= self.max_offset_seconds:
+            raise ConfigError(f"The step of {float(self.step_seconds):g} s must be positive and no more than the largest offset.")
+        if self.windows < 1 or self.window_seconds <= 0:
+            raise ConfigError("At least one window of some length has to be looked at.")
+        if not 0 <= self.abstain_below <= 1 or self.tolerance_seconds < 0:
+            raise ConfigError("abstain_below is a probability in [0, 1], and the tolerance is not negative.")
+
+    @property
+    def search(self) -> Search:
+        """Those that concern the measurement."""
+        return Search(self.max_offset_seconds, self.step_seconds, self.windows, self.window_seconds)
+
+
+DEFAULT_SYNC_OPTIONS = SyncOptions()
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What was found out about a clip."""
+
+    offset_seconds: float | None
+    """Positive = the sound is late; None where no offset can be given."""
+    confidence: float
+    abstained: bool
+    curve: SyncCurve
+
+
+@dataclass(frozen=True)
+class SyncedFile:
+    """What was written for one clip; see `work.Result`."""
+
+    outputs: dict[str, Path]
+    """sync: the measurement; video: the clip with its sound moved, where that was asked for and done."""
+    warnings: list[str]
+    result: SyncResult
+
+
+def sync_outputs(source: Path, out_dir: Path, options: SyncOptions = DEFAULT_SYNC_OPTIONS) -> dict[str, Path]:
+    """The files that `sync_file` may write, by kind."""
+    outputs = {"sync": out_dir / "sync.json"}
+    return outputs | ({"video": out_dir / f"{source.stem}{output_suffix(source, options.container)}"} if options.fix else {})
+
+
+def sync_file(
+    source: Path, out_dir: Path, model: Aligner, options: SyncOptions = DEFAULT_SYNC_OPTIONS, progress: Progress | None = None
+) -> SyncedFile:
+    """Measure a clip and write sync.json; with `fix` also the clip with its sound moved by stream copy, unless there is no offset to go by.
+
+    Raises MediaError (see errors.py) where the clip does not allow it, OutputError where its container cannot say when its sound begins,
+    ConfigError for a region that is none.
+    """
+    outputs = sync_outputs(source, out_dir, options)
+    if any(path.exists() and path.samefile(source) for path in outputs.values()):
+        raise OutputError(f"{source}: an output in {out_dir} would replace the clip itself.")
+    if options.fix:
+        check_shiftable(source, options.container)
+    result, warnings = measure_file(source, model, options, progress)
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        if options.fix:
+            moved, said = _fix(source, outputs["video"], result, options)
+            warnings += said
+            if not moved:
+                del outputs["video"]
+        write_text(as_json(result), outputs["sync"])
+    except OSError as exc:
+        if isinstance(exc, AvsepError):
+            raise
+        raise OutputError(f"{source}: {out_dir} cannot be written ({exc.strerror}).") from exc
+    return SyncedFile(outputs, warnings, result)
+
+
+def measure_file(
+    source: Path, model: Aligner, options: SyncOptions = DEFAULT_SYNC_OPTIONS, progress: Progress | None = None
+) -> tuple[SyncResult, list[str]]:
+    """How late the sound of a clip is, and what its readers had to mend. Writes nothing; raises as `sync_file` does."""
+    info = probe(source)
+    if not info.audio:
+        raise NoAudioError(f"{source} has no sound.")
+    if info.video is None:
+        raise NoVideoError(f"{source} has no picture.")
+    region = Region.parse(options.region) if options.region else None
+    with Footage(source, model.config.picture, options.track, region) as footage:
+        picture, sound = _extents(info, options.track, footage.start_seconds)
+        sounds = footage.blocks(), footage.sample_rate_hz
+        try:
+            found = find_curve(model, *sounds, footage.pictures, picture, sound, options.search, progress)
+        except TooShortError as exc:
+            raise TooShortError(f"{source}: {exc}") from exc
+        notes = footage.notes
+    return conclude(found, read_off(found, model.config.calibration), options.abstain_below), notes
+
+
+def conclude(found: SyncCurve, verdict: Verdict, abstain_below: float) -> SyncResult:
+    """Give the offset, or none where there is too little to go by."""
+    abstained = not found.scores or verdict.confidence <= 0 or verdict.confidence < abstain_below
+    offset = None if abstained else round(verdict.offset_seconds, _DIGITS)
+    return SyncResult(offset, round(verdict.confidence, _DIGITS), abstained, found)
+
+
+def as_json(result: SyncResult) -> str:
+    """The text of sync.json."""
+    points = zip(result.curve.offsets_seconds, result.curve.scores, strict=True)
+    values: dict[str, Any] = {
+        "format": FORMAT,
+        "offset_seconds": result.offset_seconds,
+        "confidence": result.confidence,
+        "abstained": result.abstained,
+        "curve": [{"offset_seconds": round(offset, _DIGITS), "score": round(score, _DIGITS)} for offset, score in points],
+    }
+    return json.dumps(values, indent=1) + "\n"
+
+
+def _extents(info: MediaInfo, track: int, start_seconds: Fraction) -> tuple[tuple[Fraction, Fraction], Fraction]:
+    """When the picture begins and ends and how long the sound lasts, counted from the first sample."""
+    assert info.video is not None, "who calls has looked"
+    length = info.video.duration_seconds or picture_seconds(info.path)
+    first = info.video.start_seconds - start_seconds
+    sound = info.audio[track].duration_seconds or info.duration_seconds
+    return (first, first + length), first + length if sound is None else sound
+
+
+def _fix(source: Path, output: Path, result: SyncResult, options: SyncOptions) -> tuple[bool, list[str]]:
+    """Write the clip with its sound moved; whether that was done, and what the user should know."""
+    if result.offset_seconds is None:
+        return False, ["The sound was not moved: no offset stands out clearly enough."]
+    if abs(result.offset_seconds) <= options.tolerance_seconds:
+        return False, [f"The sound was not moved: {result.offset_seconds * 1000:+.0f} ms is as good as in sync."]
+    by_seconds = -Fraction(result.offset_seconds).limit_denominator(10**_DIGITS)
+    return True, shift_sound(source, output, by_seconds, options.container)
