@@ -23,6 +23,7 @@ from .localize import localize
 from .models import models
 from .presets import presets
 from .render import render
+from .report import report
 from .separate import separate
 from .training import evaluate, prepare, train
 from .verify import verify
@@ -37,6 +38,7 @@ def app() -> None:
     Examples:
       avsep separate footage/ -o stems      separate every clip of a folder
       avsep localize talk.mp4 -o maps       show where in the picture the sound comes from
+      avsep report stems                    one page to look and listen through what was made
       avsep info talk.mp4                   say what is in a file
       avsep demo                            see it work on ten rendered seconds
 
@@ -45,7 +47,7 @@ def app() -> None:
     """
 
 
-for command in (separate, localize, verify, info, demo, doctor, render, prepare, train, evaluate, models, presets):
+for command in (separate, localize, report, verify, info, demo, doctor, render, prepare, train, evaluate, models, presets):
     app.add_command(command)
 
 

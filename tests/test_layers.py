@@ -45,7 +45,7 @@ BATCH = {
     "tasks",
 }
 EFFECTS = {"push", "convention", "native", "effect", "chain", "finish_steps", "finishing"}
-LIBRARY = VALUES | MACHINERY | BATCH | EFFECTS | {"preset", "download", "demo", "verify", "doctor"}
+LIBRARY = VALUES | MACHINERY | BATCH | EFFECTS | {"preset", "download", "demo", "verify", "report", "doctor"}
 OURS = {
     "errors": set(),
     "atomic": {"errors"},
@@ -91,6 +91,7 @@ OURS = {
     "cluster": {"errors", "discover", "workplace", "work", "batch", "worker", "workers", "cluster_worker"},
     "tasks": {"errors", "config", "discover", "sidecar", "work", "media", "models", "files"},
     "verify": {"errors", "sidecar", "media"},
+    "report": VALUES | {"sidecar", "media", "part"},
     "doctor": {"errors", "sidecar", "preset", "media", "models", "pipeline", "files"},
     "demo": VALUES | {"dsp", "media", "models", "scenes", "files"},
     "cli": LIBRARY,
@@ -127,6 +128,8 @@ ONLY_IN = {
     "pebble": {"workers"},
     "ray": {"cluster"},
     "filelock": {"workplace"},
+    "jinja2": {"report.page"},
+    "markupsafe": {"report.page"},
     "safetensors": {"models", "training"},
     "pedalboard": {"native", "chain", "finishing"},
     "lightning": {"training"},
