@@ -119,7 +119,9 @@ def collect(folder: Path, rows: Iterable[Path] = ()) -> Collection:
 def is_inside(name: str) -> bool:
     """Whether a name out of a sidecar stays below the folder of its clip, on any system."""
     kinds = PurePosixPath(name), PureWindowsPath(name)
-    return bool(name) and "\0" not in name and not any(path.is_absolute() or path.drive or path.root or ".." in path.parts for path in kinds)
+    return (
+        bool(name) and "\0" not in name and not any(path.is_absolute() or path.drive or path.root or ".." in path.parts for path in kinds)
+    )
 
 
 def _add(entries: list[Entry], made: Made) -> None:

@@ -70,7 +70,7 @@ def read_heat_map(path: Path) -> Evidence | None:
     try:
         if path.stat().st_size > _LARGEST:
             return None
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             values = np.asarray(file["values"], np.float32)
             start, step = (Fraction(_number(file[name])) for name in ("start_seconds", "step_seconds"))
             left, top, width, height = (_number(value) for value in file["area"])

@@ -64,7 +64,7 @@ def _judgement(seen: Review) -> Iterator[Flag]:
     if seen.sync is not None and seen.sync.offset_seconds is not None and abs(seen.sync.offset_seconds) >= LATE_SECONDS:
         milliseconds = round(1000 * seen.sync.offset_seconds)
         word = "late" if milliseconds > 0 else "early"
-        yield Flag("sync", "look", f"{abs(milliseconds)} ms {word}", f"The sound is {abs(milliseconds)} ms {word}.")
+        yield Flag("sync", "look", f"{abs(milliseconds)} ms {word}", f"Measured with a confidence of {seen.sync.confidence:.0%}.")
 
 
 def _warnings(seen: Review) -> Iterator[Flag]:

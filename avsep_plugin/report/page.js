@@ -18,7 +18,7 @@ function make(tag, attributes = {}, ...children) {
 
 const within = (value, low, high) => Math.min(Math.max(value, low), high);
 const minus = (text) => String(text).replace("-", "−");
-const level = (value, unit) => (value === null ? "–" : `${minus(value.toFixed(1))}\u202f${unit}`);
+const level = (value, unit) => (value === null ? "–" : `${minus(value.toFixed(1))}\u00a0${unit}`);
 
 function time(seconds, digits = 1) {
   const tenths = Math.round(seconds * 10 ** digits) / 10 ** digits;
@@ -150,6 +150,7 @@ function open(clip) {
   if (shown) shown.ensemble.close();
   const ensemble = new Ensemble(clip.duration, () => draw());
   shown = { clip, ensemble, sounds: new Map(), heat: null };
+  viewer.scrollTop = 0;
   viewer.replaceChildren(title(clip), ...(clip.message ? [] : player(clip)), ...details(clip));
   if (clip.message) return;
   for (const sound of clip.sounds) shown.sounds.set(sound.key, ensemble.add(media("audio", sound.url, { "data-key": sound.key }), sound.start, sound.length, true));
@@ -167,11 +168,10 @@ function media(tag, url, more = {}) {
 }
 
 function title(clip) {
-  const parts = [make("h2", {}, clip.name), make("p", { class: "soft path" }, clip.source)];
-  for (const flag of clip.flags) if (flag.kind !== "warnings") parts.push(make("p", { class: `said ${flag.level}` }, make("b", {}, flag.label), ` ${flag.detail}`));
-  for (const text of clip.warnings) if (!clip.flags.some((flag) => flag.detail === text)) parts.push(make("p", { class: "said look" }, text));
-  const marks = parts.splice(2);
-  return make("div", { class: "title" }, ...parts, marks.length ? make("div", { class: "marks" }, ...marks) : null);
+  const marks = clip.flags.filter((flag) => flag.kind !== "warnings").map((flag) => [flag.level, flag.label, flag.detail]);
+  for (const text of clip.warnings) if (!clip.flags.some((flag) => flag.kind !== "warnings" && flag.detail === text)) marks.push(["look", "Warning", text]);
+  const lines = marks.map(([kind, label, text]) => make("p", { class: "said" }, make("span", { class: `flag ${kind}` }, label), text));
+  return make("div", { class: "title" }, make("h2", {}, clip.name), make("p", { class: "soft path" }, clip.source), lines.length ? make("div", { class: "marks" }, ...lines) : null);
 }
 
 function player(clip) {
@@ -261,13 +261,19 @@ function details(clip) {
   const parts = [];
   if (clip.sounds.length) parts.push(part("Loudness", loudness(clip)));
   if (clip.sync) parts.push(part("Sync", sync(clip.sync)));
-  if (clip.files.length) parts.push(part("Files", make("ul", { class: "files" }, ...clip.files.map(([kind, name, address]) => make("li", {}, make("span", { class: "soft" }, kind), make("a", { href: address }, name))))));
-  if (clip.facts.length) parts.push(part("How it was made", make("dl", { class: "facts" }, ...clip.facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))))));
+  const aside = [];
+  if (clip.files.length) aside.push(more("Files", make("ul", { class: "files" }, ...clip.files.map(([kind, name, address]) => make("li", {}, make("span", { class: "soft" }, kind), make("a", { href: address }, name))))));
+  if (clip.facts.length) aside.push(more("How it was made", make("dl", { class: "facts" }, ...clip.facts.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", {}, value))))));
+  if (aside.length) parts.push(make("div", {}, ...aside));
   return parts.length ? [make("div", { class: "details" }, ...parts)] : [];
 }
 
 function part(name, content) {
   return make("section", {}, make("h3", {}, name), content);
+}
+
+function more(name, content) {
+  return make("details", {}, make("summary", {}, name), content);
 }
 
 function loudness(clip) {
@@ -444,13 +450,18 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape" || event.key === "Enter") { search.blur(); event.preventDefault(); }
     return;
   }
-  // Space presses the button that has the keyboard's focus; one that was only clicked has it not.
-  if (event.key === " " && on.matches("button:focus-visible, a, summary") && !on.matches(".open, .sound, #play")) return;
+  if (event.key === " " && on.matches("button, a, summary")) return; // space presses the button on which the keyboard is
   const digit = /^[1-9]$/.test(event.key) && shown ? shown.clip.sounds[Number(event.key) - 1] : null;
   const action = digit ? () => choose(digit.key) : KEYS[event.key];
   if (!action) return;
   event.preventDefault();
   action(event);
+});
+
+// A button that was clicked with the mouse does not keep the keyboard: space plays again.
+document.addEventListener("click", (event) => {
+  const button = event.detail > 0 ? event.target.closest("button, summary") : null;
+  if (button) button.blur();
 });
 
 addEventListener("resize", () => draw());

@@ -117,4 +117,3 @@ def _place(options: Mapping[str, Any], info: MediaInfo | None, track: int) -> tu
         return late, wanted.part(clock, late, rate, length), rate
     except (AvsepError, ConfigError, ValueError, TypeError, OverflowError):
         return late, Part(), rate
-
