@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 import av
 import ffmpeg
@@ -48,7 +48,7 @@ def preview_picture(source: Path, target: Path, tolerate_damage: bool = False) -
     picture = picture.filter("scale", width, height).filter("setsar", 1).filter("setpts", "PTS-STARTPTS")
     options = {
         "c:v": "libx264", "preset": "veryfast", "crf": "27", "pix_fmt": "yuv420p", "bf": "0",
-        "g": str(max(1, round(min(rate, _FASTEST) * _KEY_SECONDS))),
+        "g": str(max(1, round(min(rate, Fraction(_FASTEST)) * _KEY_SECONDS))),
         "map_metadata": "-1", "map_chapters": "-1", "movflags": "+faststart", "f": "mp4",
     }  # fmt: skip
     with atomic(target) as temporary:
@@ -79,7 +79,7 @@ class SoundPreview:
             with writing(self.path):
                 options = {"movflags": "+faststart"}
                 self._container = stack.enter_context(av.open(file_address(temporary), "w", format="mp4", options=options))
-                self._stream = cast(av.AudioStream, self._container.add_stream("aac", rate=rate, layout=layout))
+                self._stream = self._container.add_stream("aac", rate=rate, layout=layout)
                 self._stream.bit_rate = _BITS_PER_CHANNEL * self._heard
             self._resampler = av.AudioResampler("fltp", layout, rate)
             self._stack = stack.pop_all()
