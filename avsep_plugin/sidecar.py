@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -86,6 +86,13 @@ def path_of(folder: Path, task: str) -> Path:
 def pending_path_of(folder: Path, task: str) -> Path:
     """Where it lies while the outputs are being put into place."""
     return folder / f".{task}{SUFFIX}"
+
+
+def below(folder: Path) -> Iterator[Path]:
+    """All sidecars below a folder in alphabetical order, also those that a killed run has left unfinished."""
+    for here, subfolders, names in os.walk(folder):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith(".avsep-"))
+        yield from (Path(here) / name for name in sorted(names) if name.endswith(SUFFIX))
 
 
 def read(path: Path) -> Sidecar | None:

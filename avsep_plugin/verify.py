@@ -7,7 +7,6 @@ where the source is still there, and still the same:
                      the packets of the copied picture are those of the source
 """
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,18 +42,11 @@ class Checked:
 def verify(folder: Path) -> Iterator[Checked]:
     """Check all finished work below a folder, in alphabetical order. Raises NothingToDoError where there is none."""
     found = False
-    for path in _sidecars(folder):
+    for path in sidecar.below(folder):
         found = True
         yield _check(path)
     if not found:
         raise NothingToDoError(f"{folder}: nothing in this folder was finished by avsep.")
-
-
-def _sidecars(folder: Path) -> Iterator[Path]:
-    """All sidecars, and those that a killed run has left unfinished."""
-    for here, subfolders, names in os.walk(folder):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith(".avsep-"))
-        yield from (Path(here) / name for name in sorted(names) if name.endswith(sidecar.SUFFIX))
 
 
 def _check(path: Path) -> Checked:

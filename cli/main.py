@@ -28,6 +28,7 @@ from .localize import localize
 from .models import models
 from .presets import presets
 from .render import render
+from .report import report
 from .separate import separate
 from .sync import sync
 from .timeline import timeline
@@ -45,6 +46,7 @@ def app() -> None:
       avsep separate footage/ -o stems      separate every clip of a folder
       avsep localize talk.mp4 -o maps       show where in the picture the sound comes from
       avsep sync footage/ -o sync           say how late the sound of every clip is
+      avsep report stems                    one page to look and listen through what was made
       avsep info talk.mp4                   say what is in a file
       avsep demo                            see it work on ten rendered seconds
 
@@ -53,7 +55,7 @@ def app() -> None:
     """
 
 
-for command in (separate, localize, sync, timeline, verify, info, demo, doctor, render, prepare, train, evaluate, models, presets):
+for command in (separate, localize, sync, report, timeline, verify, info, demo, doctor, render, prepare, train, evaluate, models, presets):
     app.add_command(command)
 
 

@@ -56,7 +56,7 @@ BATCH = {
     "tasks",
 }
 EFFECTS = {"push", "convention", "native", "effect", "chain", "finish_steps", "finishing"}
-LIBRARY = VALUES | MACHINERY | BATCH | EFFECTS | {"preset", "download", "demo", "verify", "doctor", "timeline"}
+LIBRARY = VALUES | MACHINERY | BATCH | EFFECTS | {"preset", "download", "demo", "verify", "doctor", "timeline", "report"}
 OURS = {
     "errors": set(),
     "atomic": {"errors"},
@@ -143,6 +143,7 @@ OURS = {
     },
     "verify": {"errors", "sidecar", "media"},
     "timeline": {"errors", "atomic", "confidence_file", "sidecar", "media"},
+    "report": VALUES | {"sidecar", "media", "part"},
     "doctor": {"errors", "sidecar", "preset", "media", "models", "pipeline", "files"},
     "demo": VALUES | {"dsp", "media", "models", "scenes", "files", "localisation"},
     "cli": LIBRARY,
@@ -186,6 +187,8 @@ ONLY_IN = {
     "opentimelineio": {"timeline"},
     "PIL": {"draw.legend"},
     "scipy": {"mapdata"},
+    "jinja2": {"report.page"},
+    "markupsafe": {"report.page"},
     "safetensors": {"models", "training"},
     "pedalboard": {"native", "chain", "finishing"},
     "lightning": {"training"},
