@@ -34,7 +34,7 @@ def test_pauses_do_not_count() -> None:
     assert measured(sound).integrated_lufs == pytest.approx(-23, abs=0.3)
 
 
-@pytest.mark.parametrize("block", [1, 997, 48000])
+@pytest.mark.parametrize("block", [13, 997, 48000])
 def test_the_result_does_not_depend_on_the_blocks(block: int) -> None:
     sound = np.random.default_rng(0).normal(scale=0.6, size=(2, 24000)).astype(np.float32)
     assert measured(sound, block=block) == measured(sound)
