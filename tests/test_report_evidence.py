@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from avsep_plugin.confidence import Confidence, ConfidenceFormat, as_text
-from avsep_plugin.report.evidence import Sync, Window, read_confidence, read_heat_map, read_sync
+from avsep_plugin.report.evidence import Window, read_confidence, read_heat_map, read_sync
+from avsep_plugin.sync_file import SyncFinding
 
 SYNC = {"format": "avsep.sync/1", "offset_seconds": 0.12, "confidence": 0.8, "abstained": False,
         "curve": [{"offset_seconds": 0.1, "score": 2.0}, {"offset_seconds": -0.1, "score": 1.0}]}  # fmt: skip
@@ -69,9 +70,9 @@ def test_a_heat_map_is_never_unpickled(tmp_path: Path) -> None:
 
 def test_sync_is_read_in_the_order_of_the_offsets(tmp_path: Path) -> None:
     (tmp_path / "sync.json").write_text(json.dumps(SYNC))
-    assert read_sync(tmp_path / "sync.json") == Sync(0.12, 0.8, [(-0.1, 1.0), (0.1, 2.0)])
+    assert read_sync(tmp_path / "sync.json") == SyncFinding(0.12, 0.8, False, ((-0.1, 1.0), (0.1, 2.0)))
     (tmp_path / "sync.json").write_text(json.dumps(SYNC | {"abstained": True}))
-    assert read_sync(tmp_path / "sync.json") == Sync(None, 0.8, [(-0.1, 1.0), (0.1, 2.0)])
+    assert read_sync(tmp_path / "sync.json") == SyncFinding(None, 0.8, True, ((-0.1, 1.0), (0.1, 2.0)))
 
 
 @pytest.mark.parametrize(

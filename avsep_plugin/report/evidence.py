@@ -1,9 +1,6 @@
 """Reads what avsep found out about a clip: confidence, heat map, sync. Each reader gives plain finite values, or None for a file that
 makes no sense; times stay on the clock of the clip's file."""
 
-import csv
-import io
-import json
 import math
 import zipfile
 from dataclasses import dataclass
@@ -13,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from avsep_plugin import confidence_file, sync_file
 from avsep_plugin.clip import HeatMap
+from avsep_plugin.errors import SidecarError
+from avsep_plugin.sync_file import SyncFinding
 
 _LARGEST = 2**27
 """Bytes of a file that is read: a week of windows."""
-SYNC_FORMAT = "avsep.sync/1"
 
 
 @dataclass(frozen=True)
@@ -40,28 +39,13 @@ class Evidence:
     """Their probability is the logistic function of the logit, without the model's calibration."""
 
 
-@dataclass(frozen=True)
-class Sync:
-    """How late the sound is; None where that was not to be told."""
-
-    offset_seconds: float | None
-    confidence: float
-    curve: list[tuple[float, float]]
-    """(offset in seconds, score)."""
-
-
 def read_confidence(path: Path) -> list[Window] | None:
     """The windows in a confidence.csv or confidence.json, in order of time."""
     try:
-        text = _text(path)
-        rows: Any = json.loads(text) if path.suffix == ".json" else list(csv.DictReader(io.StringIO(text)))
-        windows = [
-            Window(_number(row["start_seconds"]), _number(row["end_seconds"]), min(max(_number(row["probability"]), 0.0), 1.0),
-                   int(row.get("shot") or 0), str(row.get("abstained")).lower() == "true")
-            for row in rows
-        ]  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, csv.Error):
+        found = confidence_file.read(path)
+    except SidecarError:
         return None
+    windows = (Window(one.start_seconds, one.end_seconds, one.probability, one.shot, one.abstained) for one in found)
     return sorted((window for window in windows if window.end_seconds > window.start_seconds), key=lambda window: window.start_seconds)
 
 
@@ -87,23 +71,12 @@ def read_heat_map(path: Path) -> Evidence | None:
     return Evidence(heat_map, windows)
 
 
-def read_sync(path: Path) -> Sync | None:
+def read_sync(path: Path) -> SyncFinding | None:
     """The finding in a sync.json."""
     try:
-        values = json.loads(_text(path))
-        if values["format"] != SYNC_FORMAT:
-            return None
-        curve = [(_number(point["offset_seconds"]), _number(point["score"])) for point in values["curve"]]
-        offset = None if values["abstained"] or values["offset_seconds"] is None else _number(values["offset_seconds"])
-        return Sync(offset, min(max(_number(values["confidence"]), 0.0), 1.0), sorted(curve))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return sync_file.read(path)
+    except (SidecarError, FileNotFoundError):
         return None
-
-
-def _text(path: Path) -> str:
-    if path.stat().st_size > _LARGEST:
-        raise ValueError("too large")
-    return path.read_text(encoding="utf-8")
 
 
 def _number(value: Any) -> float:

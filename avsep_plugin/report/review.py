@@ -15,9 +15,10 @@ from avsep_plugin.media.preview import preview_picture
 from avsep_plugin.media.probe import MediaInfo, probe
 from avsep_plugin.media.stills import stills
 from avsep_plugin.report.collect import Entry, Made
-from avsep_plugin.report.evidence import Evidence, Sync, Window, read_confidence, read_heat_map, read_sync
+from avsep_plugin.report.evidence import Evidence, Window, read_confidence, read_heat_map, read_sync
 from avsep_plugin.report.measure import Measured, measure
 from avsep_plugin.report.sounds import Sound, sounds
+from avsep_plugin.sync_file import SyncFinding
 
 _STILLS = 8
 _STILL_HEIGHT, _THUMB_HEIGHT = 96, 64
@@ -62,7 +63,7 @@ class Review:
     is_calibrated: bool = True
     stills: list[Still] = field(default_factory=list)
     thumb: bytes | None = None
-    sync: Sync | None = None
+    sync: SyncFinding | None = None
     notes: list[str] = field(default_factory=list)
     """What could not be shown, one sentence each."""
 
@@ -217,7 +218,7 @@ def _weigh(seen: Review, found: Evidence | None) -> None:
     ]  # fmt: skip
 
 
-def _sync(seen: Review) -> Sync | None:
+def _sync(seen: Review) -> SyncFinding | None:
     """What `avsep sync` found, from its own outputs or from a file beside the others."""
     made = seen.entry.made.get("sync")
     if made is not None and "sync" in made.record.outputs:

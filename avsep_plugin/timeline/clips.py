@@ -4,8 +4,6 @@ talk/separate.avsep.json --> the clip itself, confidence.csv --> ranges     the 
 talk/sync.json -----------------------------------------------> offset      its timecode ------> place of the first picture
 """
 
-import json
-import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
-from avsep_plugin import confidence_file, sidecar
+from avsep_plugin import confidence_file, sidecar, sync_file
 from avsep_plugin.errors import MediaError, NothingToDoError, NoVideoError, SidecarError
 from avsep_plugin.media.pacing import Pacing
 from avsep_plugin.media.probe import probe
@@ -23,7 +21,6 @@ from avsep_plugin.sidecar import Sidecar
 from avsep_plugin.timeline.marks import Mark, Offset, Ruler, Thresholds, of_cuts, of_offset, of_windows
 
 Link = Literal["source", "result"]
-_SYNC_FORMAT = "avsep.sync/1"
 _RATES = tuple(Fraction(n) for n in (24, 25, 30, 48, 50, 60)) + tuple(Fraction(n * 1000, 1001) for n in (24, 30, 48, 60))
 """At which editing programs count pictures."""
 
@@ -184,17 +181,8 @@ def _window_marks(
 
 def _sync_marks(finished: Finished, ruler: Ruler) -> list[Mark]:
     """The mark of `sync.json`, where there is one. Raises SidecarError for one that is damaged."""
-    path = finished.folder / "sync.json"
     try:
-        found = json.loads(path.read_bytes())
-        if found["format"] != _SYNC_FORMAT:
-            raise ValueError(f"its format is {found['format']}, not {_SYNC_FORMAT}")
-        told = None if found["abstained"] or found["offset_seconds"] is None else float(found["offset_seconds"])
-        confidence = float(found["confidence"])
-        if not math.isfinite(confidence + (told or 0)):
-            raise ValueError("its numbers are not finite")
+        found = sync_file.read(finished.folder / "sync.json")
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as exc:
-        raise SidecarError(f"{path} is no offset as avsep writes it: {' '.join(str(exc).split())}.") from exc
-    return of_offset(Offset(told, confidence), ruler)
+    return of_offset(Offset(found.offset_seconds, found.confidence), ruler)
