@@ -13,8 +13,9 @@ from avsep_plugin.errors import ConfigError, DataError
 from avsep_plugin.models import zoo
 from avsep_plugin.scenes import TEST_IDENTITIES, SceneConfig, TalkingFace
 from avsep_plugin.training import evaluate_sync
-from avsep_plugin.training.evaluate_sync import Clip, Found, SyncResults, Trial, make_trials, measure
+from avsep_plugin.training.evaluate_sync import Clip, make_trials, measure
 from avsep_plugin.training.mixing import ClipShelf
+from avsep_plugin.training.sync_table import Found, SyncResults, Trial
 
 
 @pytest.fixture(scope="module")
