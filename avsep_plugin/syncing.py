@@ -4,11 +4,9 @@ clip --Footage--> sound, pictures --sync_pieces--> curve --sync_curve--> Verdict
 clip ----------------------------media.shift (by -offset)-----------------------> the clip, in sync
 """
 
-import json
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from avsep_plugin.atomic import write_text
 from avsep_plugin.errors import AvsepError, ConfigError, NoAudioError, NoVideoError, OutputError, TooShortError
@@ -20,9 +18,9 @@ from avsep_plugin.media.shift import check_shiftable, shift_sound
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.pipeline import Progress
 from avsep_plugin.sync_curve import ABSTAIN_BELOW, SyncCurve, Verdict, read_off
+from avsep_plugin.sync_file import SyncFinding, as_text
 from avsep_plugin.sync_pieces import Search, find_curve
 
-FORMAT = "avsep.sync/1"
 _DIGITS = 6
 
 
@@ -65,24 +63,13 @@ DEFAULT_SYNC_OPTIONS = SyncOptions()
 
 
 @dataclass(frozen=True)
-class SyncResult:
-    """What was found out about a clip."""
-
-    offset_seconds: float | None
-    """Positive = the sound is late; None where no offset can be given."""
-    confidence: float
-    abstained: bool
-    curve: SyncCurve
-
-
-@dataclass(frozen=True)
 class SyncedFile:
     """What was written for one clip; see `work.Result`."""
 
     outputs: dict[str, Path]
     """sync: the measurement; video: the clip with its sound moved, where that was asked for and done."""
     warnings: list[str]
-    result: SyncResult
+    result: SyncFinding
 
 
 def sync_outputs(source: Path, out_dir: Path, options: SyncOptions = DEFAULT_SYNC_OPTIONS) -> dict[str, Path]:
@@ -112,7 +99,7 @@ def sync_file(
             warnings += said
             if not moved:
                 del outputs["video"]
-        write_text(as_json(result), outputs["sync"])
+        write_text(as_text(result), outputs["sync"])
     except OSError as exc:
         if isinstance(exc, AvsepError):
             raise
@@ -122,7 +109,7 @@ def sync_file(
 
 def measure_file(
     source: Path, model: Aligner, options: SyncOptions = DEFAULT_SYNC_OPTIONS, progress: Progress | None = None
-) -> tuple[SyncResult, list[str]]:
+) -> tuple[SyncFinding, list[str]]:
     """How late the sound of a clip is, and what its readers had to mend. Writes nothing; raises as `sync_file` does."""
     info = probe(source)
     if not info.audio:
@@ -141,24 +128,12 @@ def measure_file(
     return conclude(found, read_off(found, model.config.calibration), options.abstain_below), notes
 
 
-def conclude(found: SyncCurve, verdict: Verdict, abstain_below: float) -> SyncResult:
+def conclude(found: SyncCurve, verdict: Verdict, abstain_below: float) -> SyncFinding:
     """Give the offset, or none where there is too little to go by."""
     abstained = not found.scores or verdict.confidence <= 0 or verdict.confidence < abstain_below
     offset = None if abstained else round(verdict.offset_seconds, _DIGITS)
-    return SyncResult(offset, round(verdict.confidence, _DIGITS), abstained, found)
-
-
-def as_json(result: SyncResult) -> str:
-    """The text of sync.json."""
-    points = zip(result.curve.offsets_seconds, result.curve.scores, strict=True)
-    values: dict[str, Any] = {
-        "format": FORMAT,
-        "offset_seconds": result.offset_seconds,
-        "confidence": result.confidence,
-        "abstained": result.abstained,
-        "curve": [{"offset_seconds": round(offset, _DIGITS), "score": round(score, _DIGITS)} for offset, score in points],
-    }
-    return json.dumps(values, indent=1) + "\n"
+    curve = tuple(zip(found.offsets_seconds, found.scores, strict=True))
+    return SyncFinding(offset, round(verdict.confidence, _DIGITS), abstained, curve)
 
 
 def _extents(info: MediaInfo, track: int, start_seconds: Fraction) -> tuple[tuple[Fraction, Fraction], Fraction]:
@@ -170,7 +145,7 @@ def _extents(info: MediaInfo, track: int, start_seconds: Fraction) -> tuple[tupl
     return (first, first + length), first + length if sound is None else sound
 
 
-def _fix(source: Path, output: Path, result: SyncResult, options: SyncOptions) -> tuple[bool, list[str]]:
+def _fix(source: Path, output: Path, result: SyncFinding, options: SyncOptions) -> tuple[bool, list[str]]:
     """Write the clip with its sound moved; whether that was done, and what the user should know."""
     if result.offset_seconds is None:
         return False, ["The sound was not moved: no offset stands out clearly enough."]
