@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from avsep_plugin.config import ModelConfig
 from avsep_plugin.errors import DataError
@@ -21,6 +21,7 @@ Audio = npt.NDArray[np.float32]
 _QUIET_RMS = 3e-3
 _TRIES = 8
 _SEAM_SECONDS = 0.06
+_SMALLEST, _FARTHEST = 0.5, 0.8
 
 
 @dataclass(frozen=True)
@@ -209,8 +210,11 @@ class Batches:
         stored = self.homes[clip.key].frames(clip)
         index = np.minimum(start + np.rint(np.arange(self.data.window_frames) * speed).astype(int), len(stored) - 1)
         size = self.model.picture.crop_size
-        top, left = random.integers(self.model.picture.stored_size - size + 1, size=2)
-        frames = stored[index, top : top + size, left : left + size]
+        if self.data.scattered and random.random() < self.data.scattered:
+            frames = _scattered(random, stored[index], size)
+        else:
+            top, left = random.integers(self.model.picture.stored_size - size + 1, size=2)
+            frames = stored[index, top : top + size, left : left + size]
         if self.data.flip and random.random() < 0.5:
             frames = frames[:, :, ::-1]
         if self.data.brightness:
@@ -230,6 +234,19 @@ class Batches:
             piece = np.stack([np.interp(places, np.arange(piece.shape[1]), channel, right=0.0) for channel in piece]).astype(np.float32)
         piece = piece[:, : self.samples]
         return np.pad(piece, ((0, 0), (0, self.samples - piece.shape[1])))
+
+
+def _scattered(random: Random, frames: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
+    """[T, S, S, C] made smaller by a factor from 1/2 to 1, its middle anywhere in the inner four fifths of [T, size, size, C]."""
+    step = size / frames.shape[1] / random.uniform(_SMALLEST, 1)
+    right, down = -step * random.uniform(-_FARTHEST, _FARTHEST, size=2)
+    where = torch.tensor([[step, 0, right], [0, step, down]], dtype=torch.float32)
+    pictures = torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, 1).float()
+    shape = [len(pictures), pictures.shape[1], size, size]
+    grid = nn.functional.affine_grid(where.expand(len(pictures), -1, -1), shape, align_corners=False)
+    moved = nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
+    scattered: npt.NDArray[np.uint8] = moved.round().byte().movedim(1, -1).numpy()
+    return scattered
 
 
 def _check_store(home: Shards, model: ModelConfig) -> None:

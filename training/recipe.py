@@ -19,6 +19,9 @@ class DataConfig:
     flip: bool = True
     brightness: float = 0.0
     """Gain 2^u and offset of the picture, u uniform in +-brightness."""
+    scattered: float = 0.0
+    """In so large a share of the clips the picture is made smaller, by up to a half, and moved to any place, its edges drawn out to
+    fill the rest: a network that sees every face in the same place learns the place instead of the face."""
     speed: float = 0.0
     """Picture and sound of a clip are played (1 +- speed) times as fast."""
     shift_seconds: tuple[float, float] = (2.17, 5.87)
