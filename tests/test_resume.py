@@ -56,7 +56,7 @@ def test_the_same_clip_elsewhere_is_the_same_clip(done: Job) -> None:
 
 
 def test_another_model_makes_it_again(done: Job) -> None:
-    assert again(done, CopyTask(model_sha256="1" * 64)).reason == "it was made by another model, aligner or mask (mini)"
+    assert again(done, CopyTask(model_sha256="1" * 64)).reason == "it was made by another model, aligner, mask or sound (mini)"
 
 
 def test_a_model_by_another_name_is_the_same_model(done: Job) -> None:

@@ -41,19 +41,41 @@ class Canvas:
     def __init__(self, width: int, height: int, cells: tuple[int, int], area: Area, scale: int) -> None:
         self.rows, self.columns, self.scale = -(-height // scale), -(-width // scale), scale
         left, top, wide, high = area
-        self.inside_rows, self._row_weights = cell_weights((np.arange(self.rows) + 0.5) * scale / height, cells[0], top, high)
-        self.inside_columns, self._column_weights = cell_weights((np.arange(self.columns) + 0.5) * scale / width, cells[1], left, wide)
+        self._inside_rows, self._row_weights = cell_weights((np.arange(self.rows) + 0.5) * scale / height, cells[0], top, high)
+        self._inside_columns, self._column_weights = cell_weights((np.arange(self.columns) + 0.5) * scale / width, cells[1], left, wide)
+        self._row_slopes, self._column_slopes = _differences(self._row_weights), _differences(self._column_weights)
 
     def spread(self, levels: Float32, outside: float = 0.0) -> Float32:
         """[h, w] -> [rows, columns], `outside` where there are no cells."""
         canvas = np.full((self.rows, self.columns), np.float32(outside), np.float32)
-        canvas[self.inside_rows, self.inside_columns] = self.inside(levels)
+        canvas[self._inside_rows, self._inside_columns] = self._row_weights @ levels @ self._column_weights.T
         return canvas
 
-    def inside(self, levels: Float32) -> Float32:
-        """[h, w] -> only the fields `inside_rows`, `inside_columns` that lie in the area."""
-        values: Float32 = (self._row_weights @ levels @ self._column_weights.T).astype(np.float32, copy=False)
-        return values
+    def slopes(self, levels: Float32, rows: slice, columns: slice) -> tuple[Float32, Float32, slice, slice]:
+        """The part of the canvas that lies in the area and in some rows and columns: its values, how much they rise from field to field
+        (both [n, m]; the rise by central differences), and its rows and columns."""
+        (rows, across), (columns, along) = _common(rows, self._inside_rows), _common(columns, self._inside_columns)
+        weights = self._row_weights[across], self._column_weights[along].T
+        rise = self._row_slopes[across], self._column_slopes[along].T
+        stretched, sloping = levels @ weights[1], levels @ rise[1]
+        down, right = rise[0] @ stretched, weights[0] @ sloping
+        down *= down
+        right *= right
+        down += right
+        return weights[0] @ stretched, np.sqrt(down, out=down), rows, columns
+
+
+def _common(one: slice, other: slice) -> tuple[slice, slice]:
+    """What two stretches have in common, and where that lies in the other one."""
+    start = max(one.start, other.start)
+    stop = max(start, min(one.stop, other.stop))
+    return slice(start, stop), slice(start - other.start, stop - other.start)
+
+
+def _differences(weights: Float32) -> Float32:
+    """By how much weights [places, cells] change from place to place."""
+    changes: Float32 = np.gradient(weights, axis=0) if weights.shape[0] > 1 else np.zeros_like(weights)
+    return changes
 
 
 def fitting_scale(width: int, height: int) -> int:

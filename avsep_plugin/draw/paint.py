@@ -18,6 +18,8 @@ CONTOUR_LEVELS = (0.02, 0.35, 0.7)
 _LINE_SHARE = 1 / 240
 """Width of a line, in short sides of the picture."""
 _SEAM_OPACITY = 0.55
+_LARGE_PIXELS = 720
+"""Short side of pictures on which lines are drawn at half the size, a quarter of the work; at their width that cannot be seen."""
 _FIELDS_AT_ONCE = 8
 """Patches begin and end at multiples of so many fields, so that few sizes occur: what stretches them keeps its tables for a size."""
 
@@ -43,7 +45,7 @@ class Painter:
 
     def __init__(self, width: int, height: int, cells: tuple[int, int], area: Area, opacity: float = MAX_OPACITY) -> None:
         self._canvas = Canvas(width, height, cells, area, fitting_scale(width, height))
-        self._fine = Canvas(width, height, cells, area, 1)
+        self._fine = Canvas(width, height, cells, area, 2 if min(width, height) >= _LARGE_PIXELS else 1)
         self._short_side = min(width, height)
         self.opacity = opacity
 
@@ -59,30 +61,31 @@ class Painter:
 
     def contours(self, levels: Float32) -> Patch | None:
         """Lines of equal evidence in their colours, with a dark seam that keeps them visible on any picture."""
-        level = self._fine.inside(levels)
-        rows = np.flatnonzero((level > 0).any(axis=1))
-        if not rows.size or level.shape[1] < 2:
+        drawn, scale, fine = self._canvas.spread(levels, outside=-1.0) > 0, self._canvas.scale, self._fine.scale
+        if not drawn.any():
             return None
-        level = level[max(0, int(rows[0]) - 2) : int(rows[-1]) + 3]
-        if level.shape[0] < 2:
-            return None
-        lines = self._lines(level)
-        top, left = self._fine.inside_rows.start + max(0, int(rows[0]) - 2), self._fine.inside_columns.start
-        # A patch lies at even places.
-        return Patch(np.pad(lines, ((top % 2, 0), (left % 2, 0), (0, 0))), left // 2 * 2, top // 2 * 2)
+        rows, columns = (_touched(drawn.max(axis=axis)) for axis in (1, 0))
+        fields = (slice(part.start * scale // fine, part.stop * scale // fine) for part in (rows, columns))
+        level, steepness, down, right = self._fine.slopes(levels, *fields)
+        lines = self._lines(level.ravel(), steepness.ravel()).reshape(*level.shape, 4)
+        # A patch lies at even places: at single pixels it gets an empty row or column before it where it has to.
+        before = [(part.start * fine % 2, 0) for part in (down, right)]
+        return Patch(np.pad(lines, (*before, (0, 0))), right.start * fine // 2 * 2, down.start * fine // 2 * 2, fine)
 
-    def _lines(self, level: Float32) -> UInt8:
-        """[rows, columns, 4] of the lines on a map of pixels; they end where the map ends."""
-        steepness = np.maximum(np.hypot(*np.gradient(level)), 1e-4)
-        half = max(1.5, self._short_side * _LINE_SHARE) / 2
-        rgba = np.zeros((*level.shape, 4), np.uint8)
+    def _lines(self, level: Float32, steepness: Float32) -> UInt8:
+        """[n, 4] RGBA of the lines on n fields with their levels and the rise of these from field to field."""
+        half = max(1.5, self._short_side * _LINE_SHARE / self._fine.scale) / 2
+        reach = np.float32(2 * half + 0.5) * steepness
+        rgba = np.zeros((level.size, 4), np.uint8)
         for at in CONTOUR_LEVELS:
-            distance = np.abs(level - np.float32(at)) / steepness  # in pixels, to first order
+            place = np.flatnonzero(np.abs(level - np.float32(at)) < reach)
+            distance = np.abs(level[place] - np.float32(at)) / steepness[place]  # in fields, to first order
             line = np.clip(half + 0.5 - distance, 0, 1)
             alpha = np.maximum(line, _SEAM_OPACITY * np.clip(2 * half + 0.5 - distance, 0, 1))
-            stronger = 255 * alpha > rgba[..., 3]
-            shade = 255 * (line / np.maximum(alpha, 1e-6))[..., None] * contour_colour(at)
-            rgba[stronger, :3], rgba[stronger, 3] = shade[stronger], 255 * alpha[stronger]
+            shade = (line / np.maximum(alpha, 1e-6))[:, None] * contour_colour(at)
+            pixels = np.round(255 * np.column_stack([shade, alpha])).astype(np.uint8)
+            stronger = pixels[:, 3] > rgba[place, 3]
+            rgba[place[stronger]] = pixels[stronger]
         return rgba
 
 

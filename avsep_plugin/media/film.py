@@ -113,6 +113,7 @@ class FilmWriter:
         if self._aspect is not None:
             stream.codec_context.sample_aspect_ratio = self._aspect
         context = stream.codec_context
+        context.thread_type = "AUTO"  # several pictures at a time, while the next one is drawn; PyAV's default is slices of one picture
         context.colorspace, context.color_range = frame.colorspace, frame.color_range
         context.color_primaries, context.color_trc = frame.color_primaries, frame.color_trc
         if self._timecode is not None:
