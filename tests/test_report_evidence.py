@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avsep_plugin.confidence import Confidence, ConfidenceFormat, as_text
+from avsep_plugin.confidence_file import Confidence, ConfidenceFormat, as_text
 from avsep_plugin.report.evidence import Window, read_confidence, read_heat_map, read_sync
 from avsep_plugin.sync_file import SyncFinding
 

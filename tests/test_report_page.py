@@ -17,7 +17,7 @@ from processed import FAILED, MARKUP, process
 from avsep_plugin import sidecar
 from avsep_plugin.batch import run
 from avsep_plugin.cli import main
-from avsep_plugin.confidence import Confidence
+from avsep_plugin.confidence_file import Confidence
 from avsep_plugin.discover import find
 from avsep_plugin.dsp.shots import ONE_SHOT
 from avsep_plugin.errors import NothingToDoError, OutputError
