@@ -6,11 +6,12 @@ DEMO ?= demo
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test lint bench parity fuzz clean
+.PHONY: help demo test big lint bench parity fuzz clean
 
 help:
 	@echo "make demo     render a scene, separate and localise it; the files go to $(DEMO)/"
 	@echo "make test     run the tests"
+	@echo "make big      run the test that writes files of more than 4 GB (12 GB of disk)"
 	@echo "make lint     run ruff and mypy"
 	@echo "make bench    measure speed and memory"
 	@echo "make parity   compare the networks with recordings of the original (GOLDEN=$(GOLDEN))"
@@ -22,6 +23,9 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+big: $(READY)
+	$(BIN)/python -m pytest -m big
 
 lint: $(READY)
 	$(BIN)/python -m ruff check .

@@ -18,7 +18,7 @@ SAMPLES = (2**32 + 2**24) // (4 * CHANNELS) + 12_345
 ROOM = 6 * 10**9
 
 
-@pytest.mark.slow
+@pytest.mark.big
 def test_a_stem_beyond_4_gb_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if shutil.disk_usage(tmp_path).free < 2 * ROOM:
         pytest.skip("no room for two stems of more than 4 GB")
