@@ -93,7 +93,7 @@ class _Heard:
     def of(cls, footage: Footage, info: MediaInfo, other: Path | None, track: int) -> "_Heard":
         """The clip's own sound, or that of another file. Raises what opening that raises."""
         if other is None:
-            return cls(footage.blocks(), footage.sample_rate_hz, OverlaySound(info.path, track))
+            return cls(footage.blocks(), footage.sample_rate_hz, OverlaySound(info.path, track, tolerate_damage=footage.tolerate_damage))
         assert info.video is not None
         end = info.video.start_seconds + picture_seconds(info.path, footage.tolerate_damage)
         left = max(end - footage.start_seconds, Fraction(0))

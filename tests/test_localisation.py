@@ -11,7 +11,7 @@ import torch
 from sighted import CONFIG, RATE, STEP, WINDOW, aligner, colourful, shown, sound, steady, write_clip
 from torch import Tensor
 
-from avsep_plugin.errors import ConfigError, NoVideoError
+from avsep_plugin.errors import ConfigError, DamagedMediaError, NoVideoError
 from avsep_plugin.localisation import localize_file
 from avsep_plugin.localize_options import LocalizeFileOptions, localisation_outputs
 from avsep_plugin.media.probe import probe
@@ -237,6 +237,18 @@ def test_a_region_moves_the_map_there(clip: Path, tmp_path: Path) -> None:
     _, picture = shown(outputs["overlay"])[10]
     assert colourful(picture)[12, 40] > 40
     assert colourful(picture[:, :30]).max() < 10
+
+
+def test_damage_is_refused_or_tolerated(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "cut.mkv", steady(4.0), grey=lambda time: round(100 + 30 * time))
+    source.write_bytes(source.read_bytes()[: source.stat().st_size * 3 // 4])
+    with pytest.raises(DamagedMediaError):
+        localize_file(source, tmp_path / "out", aligner())
+    assert list(tmp_path.iterdir()) == [source]
+    options = LocalizeFileOptions(tolerate_damage=True, layers=("prores4444",))
+    result = localize_file(source, tmp_path / "out", aligner(), options)
+    assert result.warnings
+    assert len(shown(result.outputs["overlay"])) == len(shown(result.outputs["layer-prores4444"])) > 40
 
 
 def test_clip_without_picture(tmp_path: Path) -> None:

@@ -70,14 +70,14 @@ def remux(
 
 def add_sound(
     picture: Path, source: Path, output: Path, target: Path, track: int = 0, late_seconds: Fraction = Fraction(0),
-    seconds: Fraction | None = None,
+    seconds: Fraction | None = None, tolerate_damage: bool = False,
 ) -> list[str]:  # fmt: skip
     """Write `output` (MP4): the picture of one file, a sound track of another, both on the same clock.
 
     late_seconds: is added to the sound's times. seconds: how much of it; None: all. The sound's packets are copied where they keep their
     place and MP4 takes the codec, else it becomes AAC. `target` names the file in errors. Returns warnings.
     """
-    with open_media(source) as container:
+    with open_media(source, Salvage(source, tolerate_damage)) as container:
         tracks = audio_streams(container)
         if not 0 <= track < len(tracks):
             raise NoAudioError(f"{source} has no sound.")
@@ -85,7 +85,7 @@ def add_sound(
         copied = kept and tracks[track].codec.name in _MP4_COPIES and "mp4" in container.format.name
         sound, warnings = ({"c:1": "copy"}, []) if copied else AAC.options(1, tracks[track].channels, tracks[track].sample_rate)
         index = tracks[track].index
-    with AudioReader(source, track) as reader:
+    with AudioReader(source, track, tolerate_damage) as reader:
         start_seconds = reader.start_seconds + late_seconds
     part = {} if seconds is None else {"t": f"{float(seconds):.6f}"}
     shift = {} if not late_seconds else {"itsoffset": f"{float(late_seconds):.6f}"}

@@ -30,6 +30,7 @@ class OverlaySound:
     """What is added to its times; 0 where the file is the source of the pictures, whose clock they share."""
     seconds: Fraction | None = None
     """How much of it; None: all."""
+    tolerate_damage: bool = False
 
 
 class OverlayWriter:
@@ -74,5 +75,6 @@ class OverlayWriter:
             if self.sound is None:
                 self._silent.replace(self._final)
                 return
-            sound = self.sound
-            self.warnings += add_sound(self._silent, sound.file, self._final, self.path, sound.track, sound.late_seconds, sound.seconds)
+            one = self.sound
+            place = (one.track, one.late_seconds, one.seconds)
+            self.warnings += add_sound(self._silent, one.file, self._final, self.path, *place, one.tolerate_damage)
