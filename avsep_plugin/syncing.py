@@ -9,10 +9,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from avsep_plugin.atomic import write_text
-from avsep_plugin.errors import AvsepError, ConfigError, NoAudioError, NoVideoError, OutputError, TooShortError
+from avsep_plugin.errors import AvsepError, ConfigError, OutputError, TooShortError
 from avsep_plugin.footage import Footage
 from avsep_plugin.media.containers import Container, output_suffix
-from avsep_plugin.media.probe import MediaInfo, picture_seconds, probe
+from avsep_plugin.media.probe import MediaInfo, picture_seconds, probe_clip
 from avsep_plugin.media.region import Region
 from avsep_plugin.media.shift import check_shiftable, shift_sound
 from avsep_plugin.models.fused import Aligner
@@ -111,11 +111,7 @@ def measure_file(
     source: Path, model: Aligner, options: SyncOptions = DEFAULT_SYNC_OPTIONS, progress: Progress | None = None
 ) -> tuple[SyncFinding, list[str]]:
     """How late the sound of a clip is, and what its readers had to mend. Writes nothing; raises as `sync_file` does."""
-    info = probe(source)
-    if not info.audio:
-        raise NoAudioError(f"{source} has no sound.")
-    if info.video is None:
-        raise NoVideoError(f"{source} has no picture.")
+    info = probe_clip(source, options.track)
     region = Region.parse(options.region) if options.region else None
     with Footage(source, model.config.picture, options.track, region) as footage:
         picture, sound = _extents(info, options.track, footage.start_seconds)

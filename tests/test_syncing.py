@@ -30,7 +30,6 @@ def test_a_long_file_is_looked_at_in_places(tmp_path: Path) -> None:
     told: list[float] = []
     result, _ = measure_file(path, Blinking(), SyncOptions(windows=2), told.append)
     assert result.offset_seconds == pytest.approx(-0.32, abs=0.01)
-    assert result.curve.seconds == pytest.approx(8)
     assert told == sorted(told)
     assert len(told) == 2
 
