@@ -87,8 +87,8 @@ def _smoothed(logits: Float32) -> Float32:
 
 
 def least_strong(calibration: CalibrationConfig) -> float:
-    """The least evidence that counts as strong: a window full of it would be believed with a probability of 0.9.
+    """The least evidence that counts as strong: a window whose logit it is would be believed with a probability of 0.9.
 
-    A window's logit is the mean of its map, so the map's values are logits of places: sigmoid(slope * value + offset) = 0.9.
+    A window's logit is the mean of its map, or its highest place, so the map's values are logits: sigmoid(slope * value + offset) = 0.9.
     """
     return max((float(np.log(_SURE / (1 - _SURE))) - calibration.offset) / calibration.slope, 1e-6) if calibration.slope > 0 else 1e-6

@@ -46,7 +46,7 @@ def read(path: Path) -> list[Confidence]:
         text = path.read_text(encoding="utf-8")
         rows = json.loads(text) if path.suffix.lower() == ".json" else list(csv.DictReader(io.StringIO(text)))
         return [_window(row) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as exc:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, csv.Error) as exc:
         raise SidecarError(f"{path} is no whole list of windows as avsep writes it: {' '.join(str(exc).split())}.") from exc
 
 

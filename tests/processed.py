@@ -1,8 +1,10 @@
 """A processed folder for tests of the report: made by the real tasks with tiny models, of clips whose names hold whatever a name can."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
+from avsep_plugin import sidecar
 from avsep_plugin.batch import report, run
 from avsep_plugin.discover import find
 from avsep_plugin.tasks import LocalizeTask, SeparateTask
@@ -25,6 +27,10 @@ def process(top: Path, make_clip: MakeClip, models: dict[str, Path]) -> Path:
         LocalizeTask(str(models["align"]), "cpu"),
     ):
         rows = list(run(find([top / "footage", top / FAILED], out), task))
+    for path in out.rglob("localize.avsep.json"):  # whether random weights draw anything is no matter
+        known = sidecar.read(path)
+        assert known is not None
+        sidecar.write(dataclasses.replace(known, warnings=()), path)
     assert [row.status for row in rows] == ["error", "done", "done", "done"]
     (out / "batch.json").write_text(report(rows).replace(str(top / FAILED), FAILED), encoding="utf-8")
     return out
