@@ -62,7 +62,8 @@ def localize_file(
         heard = _Heard.of(footage, info, other, options.track)
         loudness = Loudness(heard.sample_rate_hz)
         found = align(
-            model, loudness.watch(heard.blocks), heard.sample_rate_hz, footage.pictures, options.precision, passes.begin()
+            model, loudness.watch(heard.blocks), heard.sample_rate_hz, footage.pictures, options.precision, passes.begin(),
+            whole=whole is not None,
         )  # fmt: skip
         area = _area(info.video, model, region)
         found = replace(found, heat_map=replace(found.heat_map, start_seconds=footage.start_seconds, area=area))

@@ -88,6 +88,18 @@ def test_the_logit_may_be_the_highest_place_of_the_map() -> None:
     torch.testing.assert_close(alignment.logits, alignment.cam.mean(1).amax((1, 2)))
 
 
+def test_a_margin_is_left_out_of_map_and_logit() -> None:
+    """Around a grey picture the margin is grey too: the same cells as those of a larger grey picture, cut out of its map."""
+    torch.manual_seed(0)
+    model = Aligner(small_config(pooling="max")).eval()
+    _, sound = some_input(25, model.config)
+    with torch.inference_mode():
+        inner = model.look_around(torch.full((1, 25, 32, 48, 3), 90, dtype=torch.uint8), sound, 2)
+        around = model(torch.full((1, 25, 96, 112, 3), 90, dtype=torch.uint8), sound).cam[:, :, 2:-2, 2:-2]
+    torch.testing.assert_close(inner.cam, around)
+    torch.testing.assert_close(inner.logits, around.mean(1).amax((1, 2)))
+
+
 def test_a_map_of_a_larger_picture_has_cells_of_the_same_size() -> None:
     """The layers are convolutions: a cell is as many pixels wide, whatever the picture's size."""
     config = small_config()

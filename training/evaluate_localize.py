@@ -130,7 +130,8 @@ def maps(model: Aligner, scene: RenderedScene, wrong: Float32, boxes: Sequence[S
 
 
 def _map(model: Aligner, sound: Float32, sample_rate_hz: int, pictures: Pictures) -> HeatMap:
-    return pipeline.align(model, [torch.from_numpy(sound)], sample_rate_hz, pictures).heat_map
+    whole = model.config.whole_cell_pixels is not None
+    return pipeline.align(model, [torch.from_numpy(sound)], sample_rate_hz, pictures, whole=whole).heat_map
 
 
 def _as_long(sound: Float32, like: Float32) -> Float32:

@@ -197,7 +197,10 @@ class AlignmentHead(nn.Module):
         self.pooling = pooling
 
     def forward(self, last: Tensor) -> Alignment:
-        cam = self.logits(last)[:, 0]
+        return self.pooled(self.logits(last)[:, 0])
+
+    def pooled(self, cam: Tensor) -> Alignment:
+        """The logit of a map [B, T', H', W']."""
         places = cam.mean(dim=1).flatten(1)
         return Alignment(places.mean(dim=1) if self.pooling == "mean" else places.amax(dim=1), cam)
 
@@ -215,3 +218,16 @@ class Aligner(nn.Module):
         """frames [B, T, c, c, 3] uint8, audio [B, 2, N] float32 -> Alignment."""
         alignment: Alignment = self.joint(self.fused(frames, audio).last)
         return alignment
+
+    def look_around(self, frames: Tensor, audio: Tensor, margin_cells: int) -> Alignment:
+        """The same of a picture of any size, laid in a margin of its own edge pixels, whose cells are left out of map and logit.
+
+        At its edges a convolution sees zeros, and by them the network knows where it is; in the small square of training, everywhere. The
+        margin keeps them away from what is looked at.
+        """
+        pixels, (batch, count) = margin_cells * self.config.fused.cell_pixels, frames.shape[:2]
+        flat = frames.flatten(0, 1).movedim(-1, 1).float()
+        laid = nn.functional.pad(flat, (pixels,) * 4, mode="replicate").movedim(1, -1)
+        cam = self.joint(self.fused(laid.reshape(batch, count, *laid.shape[1:]), audio).last).cam
+        inner = slice(margin_cells, -margin_cells or None)
+        return self.joint.pooled(cam[:, :, inner, inner])
