@@ -37,7 +37,7 @@ Precision = Literal["fp32", "bf16"]
 Reconstruction = Literal["editor", "original"]
 
 _MARGIN_CELLS = 3
-"""Around a whole picture; with 0 and 2 the highest place was a corner on most and on a third of the real faces, with 3 on one in seven."""
+"""Around a whole picture; of 14 real faces the highest place lay at an edge of the picture in 11 with 0, in 6 with 2, in 3 with 3."""
 _STFT_FRAMES_AT_ONCE = 128
 """Native STFT frames masked in one step: bounds the memory for many channels and long windows."""
 
