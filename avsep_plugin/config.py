@@ -48,6 +48,12 @@ class PictureConfig:
         left, top = (min(max(round(place * self.square_size - self.stored_size / 2), 0), room) for place in self.centre)
         return left, top
 
+    def square_in(self, width: int, height: int) -> tuple[int, int]:
+        """(left, top) of the square of `crop_size` that a model sees, in a whole picture whose short side is the fitted square's."""
+        inset = (self.stored_size - self.crop_size) // 2
+        left, top = self.corner
+        return max(0, (width - self.square_size) // 2 + left + inset), max(0, (height - self.square_size) // 2 + top + inset)
+
 
 @dataclass(frozen=True)
 class StftConfig:

@@ -9,7 +9,7 @@ import torch
 from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.models import published
-from avsep_plugin.models.fused import Aligner, Block, FusedNetwork, compand
+from avsep_plugin.models.fused import Aligner, Alignment, Block, FusedNetwork, compand
 
 SMALL = FusedConfig(
     audio_widths=(4, 6, 6, 8), audio_fused_width=6, video_width=4, fusion_width=8, trunk_widths=(6, 8, 10), last_spatial_stride=1
@@ -88,16 +88,27 @@ def test_the_logit_may_be_the_highest_place_of_the_map() -> None:
     torch.testing.assert_close(alignment.logits, alignment.cam.mean(1).amax((1, 2)))
 
 
-def test_a_margin_is_left_out_of_map_and_logit() -> None:
-    """Around a grey picture the margin is grey too: the same cells as those of a larger grey picture, cut out of its map."""
-    torch.manual_seed(0)
-    model = Aligner(small_config(pooling="max")).eval()
-    _, sound = some_input(25, model.config)
+WIDE = PictureConfig(stored_size=40, crop_size=32, fit="crop")
+
+
+def looked_around(model: Aligner, frames: torch.Tensor, sound: torch.Tensor) -> tuple[Alignment, Alignment, Alignment]:
+    """The map of a whole picture; that of the same in a margin by hand, cut; that of the model's own square."""
     with torch.inference_mode():
-        inner = model.look_around(torch.full((1, 25, 32, 48, 3), 90, dtype=torch.uint8), sound, 2)
-        around = model(torch.full((1, 25, 96, 112, 3), 90, dtype=torch.uint8), sound).cam[:, :, 2:-2, 2:-2]
-    torch.testing.assert_close(inner.cam, around)
-    torch.testing.assert_close(inner.logits, around.mean(1).amax((1, 2)))
+        found = model.look_around(frames, sound, 2)
+        laid = torch.nn.functional.pad(frames[0].movedim(-1, 1).float(), (32,) * 4, mode="replicate").movedim(1, -1)[None]
+        around = model.joint.pooled(model(laid, sound).cam[:, :, 2:-2, 2:-2])
+        square = model(frames[:, :, 8:40, 16:48], sound)
+    return found, around, square
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_whole_picture_has_the_places_of_the_margin_and_the_level_of_the_better_view(seed: int) -> None:
+    torch.manual_seed(seed)
+    model = Aligner(small_config(pooling="max", picture=WIDE)).eval()
+    frames = torch.randint(0, 256, (1, 25, 48, 64, 3), dtype=torch.uint8)  # the square lies at (64 - 40) / 2 + 4, (48 - 40) / 2 + 4
+    found, around, square = looked_around(model, frames, some_input(25, model.config)[1])
+    torch.testing.assert_close(found.logits, torch.maximum(around.logits, square.logits))
+    torch.testing.assert_close(found.cam - found.logits, around.cam - around.logits)
 
 
 def test_a_map_of_a_larger_picture_has_cells_of_the_same_size() -> None:

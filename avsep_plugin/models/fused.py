@@ -220,14 +220,20 @@ class Aligner(nn.Module):
         return alignment
 
     def look_around(self, frames: Tensor, audio: Tensor, margin_cells: int) -> Alignment:
-        """The same of a picture of any size, laid in a margin of its own edge pixels, whose cells are left out of map and logit.
+        """The same of whole pictures [B, T, H, W, 3], for a model whose own square is cut out of them; the map covers all of the picture.
 
-        At its edges a convolution sees zeros, and by them the network knows where it is; in the small square of training, everywhere. The
-        margin keeps them away from what is looked at.
+        The place comes from one run over the whole picture, laid in a margin of its own edge pixels whose cells are left out. (At its edges
+        a convolution sees zeros, by which the network knows where it is; in the small square of training that is everywhere.) With so much
+        more to see than in training the level of such a map sinks, by more in one picture than in another; where the square by itself has
+        more evidence than the best place of the map, the map is lifted to that.
         """
-        pixels, (batch, count) = margin_cells * self.config.fused.cell_pixels, frames.shape[:2]
-        flat = frames.flatten(0, 1).movedim(-1, 1).float()
-        laid = nn.functional.pad(flat, (pixels,) * 4, mode="replicate").movedim(1, -1)
+        batch, count, height, width = frames.shape[:4]
+        pixels, crop = margin_cells * self.config.fused.cell_pixels, self.config.picture.crop_size
+        pictures = frames.flatten(0, 1).movedim(-1, 1).float()
+        laid = nn.functional.pad(pictures, (pixels,) * 4, mode="replicate").movedim(1, -1)
         cam = self.joint(self.fused(laid.reshape(batch, count, *laid.shape[1:]), audio).last).cam
         inner = slice(margin_cells, -margin_cells or None)
-        return self.joint.pooled(cam[:, :, inner, inner])
+        around = self.joint.pooled(cam[:, :, inner, inner])
+        left, top = self.config.picture.square_in(width, height)
+        lift = (self(frames[:, :, top : top + crop, left : left + crop], audio).logits - around.logits).clamp(min=0)
+        return Alignment(around.logits + lift, around.cam + lift[:, None, None, None])
