@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from avsep_plugin.draw.overlay import MAX_OPACITY
+from avsep_plugin.draw.paint import MAX_OPACITY
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.media.layers import LayerKind
 from avsep_plugin.pipeline import Precision

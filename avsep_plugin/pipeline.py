@@ -37,7 +37,7 @@ Precision = Literal["fp32", "bf16"]
 Reconstruction = Literal["editor", "original"]
 
 _MARGIN_CELLS = 3
-"""Around a whole picture; of 14 real faces the highest place lay at an edge of the picture in 11 with 0, in 6 with 2, in 3 with 3."""
+"""Around a whole picture: enough to keep the highest place of a real face's map from the picture's edges (docs/models/mini.md)."""
 _STFT_FRAMES_AT_ONCE = 128
 """Native STFT frames masked in one step: bounds the memory for many channels and long windows."""
 

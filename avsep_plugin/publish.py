@@ -22,8 +22,8 @@ class FileResult:
 def published(source: Path, outputs: Mapping[str, Path]) -> Iterator[dict[str, Path]]:
     """Drafts of the outputs in a hidden folder beside them; they are moved into place together when the block ends well.
 
-    An output may be a folder of files; one that is there already makes way for it. On any exception, Ctrl-C included, the drafts go
-    away and older outputs stay as they were.
+    A draft that is taken out of the mapping is not published. An output may be a folder of files; one that is there already makes way
+    for it. On any exception, Ctrl-C included, the drafts go away and older outputs stay as they were.
     """
     out_dir = next(iter(outputs.values())).parent
     if any(path.exists() and path.samefile(source) for path in outputs.values()):
@@ -38,10 +38,11 @@ def published(source: Path, outputs: Mapping[str, Path]) -> Iterator[dict[str, P
                 raise OutputError(str(exc).replace(folder, str(out_dir))) from exc
             except TooShortError as exc:
                 raise TooShortError(f"{source}: {exc}") from exc
-            for kind, path in outputs.items():
-                if drafts[kind].is_dir() and path.is_dir():
+            for kind, draft in drafts.items():
+                path = outputs[kind]
+                if draft.is_dir() and path.is_dir():
                     path.replace(Path(folder) / f"{path.name}.old")
-                drafts[kind].replace(path)
+                draft.replace(path)
     except OSError as exc:
         if isinstance(exc, AvsepError) or exc.filename is None or not Path(str(exc.filename)).is_relative_to(out_dir):
             raise

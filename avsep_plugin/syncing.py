@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from avsep_plugin.atomic import write_text
-from avsep_plugin.errors import AvsepError, ConfigError, OutputError, TooShortError
+from avsep_plugin.errors import ConfigError, TooShortError
 from avsep_plugin.footage import Footage
 from avsep_plugin.media.containers import Container, output_suffix
 from avsep_plugin.media.probe import MediaInfo, picture_seconds, probe_clip
@@ -17,6 +17,7 @@ from avsep_plugin.media.region import Region
 from avsep_plugin.media.shift import check_shiftable, shift_sound
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.pipeline import Progress
+from avsep_plugin.publish import published
 from avsep_plugin.sync_curve import ABSTAIN_BELOW, SyncCurve, Verdict, read_off
 from avsep_plugin.sync_file import SyncFinding, as_text
 from avsep_plugin.sync_pieces import Search, find_curve
@@ -87,24 +88,19 @@ def sync_file(
     ConfigError for a region that is none.
     """
     outputs = sync_outputs(source, out_dir, options)
-    if any(path.exists() and path.samefile(source) for path in outputs.values()):
-        raise OutputError(f"{source}: an output in {out_dir} would replace the clip itself.")
     if options.fix:
         check_shiftable(source, options.container)
-    result, warnings = measure_file(source, model, options, progress)
-    try:
-        out_dir.mkdir(parents=True, exist_ok=True)
-        if options.fix:
-            moved, said = _fix(source, outputs["video"], result, options)
-            warnings += said
-            if not moved:
-                del outputs["video"]
-        write_text(as_text(result), outputs["sync"])
-    except OSError as exc:
-        if isinstance(exc, AvsepError):
-            raise
-        raise OutputError(f"{source}: {out_dir} cannot be written ({exc.strerror}).") from exc
-    return SyncedFile(outputs, warnings, result)
+    probe_clip(source, options.track)  # what cannot be measured leaves no folder behind
+    with published(source, outputs) as drafts:
+        result, warnings = measure_file(source, model, options, progress)
+        if options.fix and (reason := _why_not(result, options)):
+            del drafts["video"]
+            warnings.append(f"The sound was not moved: {reason}.")
+        elif options.fix and result.offset_seconds is not None:
+            by_seconds = -Fraction(result.offset_seconds).limit_denominator(10**_DIGITS)
+            warnings += shift_sound(source, drafts["video"], by_seconds, options.container)
+        write_text(as_text(result), drafts["sync"])
+    return SyncedFile({kind: outputs[kind] for kind in drafts}, warnings, result)
 
 
 def measure_file(
@@ -141,11 +137,10 @@ def _extents(info: MediaInfo, track: int, start_seconds: Fraction) -> tuple[tupl
     return (first, first + length), first + length if sound is None else sound
 
 
-def _fix(source: Path, output: Path, result: SyncFinding, options: SyncOptions) -> tuple[bool, list[str]]:
-    """Write the clip with its sound moved; whether that was done, and what the user should know."""
+def _why_not(result: SyncFinding, options: SyncOptions) -> str:
+    """What speaks against moving the sound; "" where nothing does."""
     if result.offset_seconds is None:
-        return False, ["The sound was not moved: no offset stands out clearly enough."]
+        return "no offset stands out clearly enough"
     if abs(result.offset_seconds) <= options.tolerance_seconds:
-        return False, [f"The sound was not moved: {result.offset_seconds * 1000:+.0f} ms is as good as in sync."]
-    by_seconds = -Fraction(result.offset_seconds).limit_denominator(10**_DIGITS)
-    return True, shift_sound(source, output, by_seconds, options.container)
+        return f"{result.offset_seconds * 1000:+.0f} ms is as good as in sync"
+    return ""

@@ -4,10 +4,11 @@ PyTorch is loaded where the work is done, not where the task is made.
 """
 
 import functools
-from collections.abc import Mapping
+import importlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from avsep_plugin import sidecar
 from avsep_plugin.config import from_dict
@@ -26,43 +27,71 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SeparateTask:
-    """Separate clips: `files.separate_file`.
+class _ClipTask:
+    """What the tasks have in common (see `work.Task`).
 
-    model: a name or the path of a weights file. settings: fields of `files.SeparateFileOptions`; the others keep their defaults.
-    aligner: the model that judges whether sound and picture belong together, where the settings need one.
+    model: a name or the path of a weights file. settings: fields of the task's options; the others keep their defaults.
     """
 
     model: str
     device: str = "auto"
     settings: Mapping[str, Any] = field(default_factory=dict)
-    aligner: str = store.BUNDLED
     model_sha256: str = ""
-    name: ClassVar[str] = "separate"
+    network: ClassVar[store.Task]
+    """Which network of the model is used."""
+    module: ClassVar[str]
+    """Where the work is done."""
 
-    def identified(self) -> "SeparateTask":
-        """See `work.Task`. The checksums of an aligner and of a region's mask follow the separator's: others give another result."""
-        used = [_fingerprint(self.model, "separate")]
-        if self.settings.get("abstain_below") or self.settings.get("confidence"):
-            used.append(_fingerprint(self.aligner, "align"))
-        mask = Path(self.settings.get("region") or "")
-        if mask.suffix and mask.is_file():
-            used.append(sidecar.sha256_of(mask))
+    def identified(self) -> Self:
+        """See `work.Task`. The checksums of other files that change the result follow the model's."""
+        used = [_fingerprint(self.model, self.network), *self._other_checksums()]
         return replace(self, model_sha256="+".join(used))
 
+    def _other_checksums(self) -> Iterator[str]:
+        mask = Path(self.settings.get("region") or "")
+        if mask.suffix and mask.is_file():
+            yield sidecar.sha256_of(mask)
+
     def prepare(self, threads: int) -> None:
-        """See `work.Task`."""
-        _prepare(threads)
+        """See `work.Task`. Loads the module that does the work, so that this counts for no clip's time."""
+        import torch
+
+        importlib.import_module(self.module)
+        torch.set_num_threads(threads)
+
+    def seconds(self, job: Job) -> float | None:
+        """See `work.Task`; a clip that cannot be read says so when it is handled."""
+        from avsep_plugin.media.probe import probe
+
+        try:
+            seconds = probe(job.source).duration_seconds
+        except AvsepError:
+            return None
+        return float(seconds) if seconds is not None else None
+
+
+@dataclass(frozen=True)
+class SeparateTask(_ClipTask):
+    """Separate clips: `files.separate_file`. settings: fields of `options.SeparateFileOptions`.
+
+    aligner: the model that judges whether sound and picture belong together, where the settings need one.
+    """
+
+    aligner: str = store.BUNDLED
+    name: ClassVar[str] = "separate"
+    network: ClassVar[store.Task] = "separate"
+    module: ClassVar[str] = "avsep_plugin.files"
+
+    def _other_checksums(self) -> Iterator[str]:
+        if self.settings.get("abstain_below") or self.settings.get("confidence"):
+            yield _fingerprint(self.aligner, "align")
+        yield from super()._other_checksums()
 
     def expected(self, job: Job) -> dict[str, Path]:
         """See `work.Task`."""
         from avsep_plugin.outputs import separation_outputs
 
         return separation_outputs(job.source, job.out_dir, self.options())
-
-    def seconds(self, job: Job) -> float | None:
-        """See `work.Task`."""
-        return _seconds(job.source)
 
     def handle(self, job: Job, progress: Progress) -> "FileResult":
         """See `work.Task`."""
@@ -80,37 +109,27 @@ class SeparateTask:
 
 
 @dataclass(frozen=True)
-class LocalizeTask:
+class LocalizeTask(_ClipTask):
     """Find where in the picture the sound comes from: `localisation.localize_file`.
 
-    model: a name or the path of a weights file. settings: fields of `localize_options.LocalizeFileOptions`; the others keep their defaults.
+    settings: fields of `localize_options.LocalizeFileOptions`.
     """
 
-    model: str
-    device: str = "auto"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    model_sha256: str = ""
     name: ClassVar[str] = "localize"
+    network: ClassVar[store.Task] = "align"
+    module: ClassVar[str] = "avsep_plugin.localisation"
 
-    def identified(self) -> "LocalizeTask":
-        """See `work.Task`. The checksums of a region's mask and of another sound follow the model's: others give another result."""
-        files = [Path(self.settings.get(name) or "") for name in ("region", "with_audio")]
-        used = [_fingerprint(self.model, "align"), *(sidecar.sha256_of(file) for file in files if file.suffix and file.is_file())]
-        return replace(self, model_sha256="+".join(used))
-
-    def prepare(self, threads: int) -> None:
-        """See `work.Task`."""
-        _prepare(threads)
+    def _other_checksums(self) -> Iterator[str]:
+        yield from super()._other_checksums()
+        other = self.settings.get("with_audio")
+        if other and Path(other).is_file():
+            yield sidecar.sha256_of(Path(other))
 
     def expected(self, job: Job) -> dict[str, Path]:
         """See `work.Task`."""
         from avsep_plugin.localize_options import localisation_outputs
 
         return localisation_outputs(job.out_dir, self.options())
-
-    def seconds(self, job: Job) -> float | None:
-        """See `work.Task`."""
-        return _seconds(job.source)
 
     def handle(self, job: Job, progress: Progress) -> "FileResult":
         """See `work.Task`."""
@@ -126,37 +145,18 @@ class LocalizeTask:
 
 
 @dataclass(frozen=True)
-class SyncTask:
-    """Measure how late the sound is, and put it right if asked: `syncing.sync_file`.
+class SyncTask(_ClipTask):
+    """Measure how late the sound is, and put it right if asked: `syncing.sync_file`. settings: fields of `syncing.SyncOptions`."""
 
-    model: a name or the path of a weights file. settings: fields of `syncing.SyncOptions`; the others keep their defaults.
-    """
-
-    model: str
-    device: str = "auto"
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    model_sha256: str = ""
     name: ClassVar[str] = "sync"
-
-    def identified(self) -> "SyncTask":
-        """See `work.Task`. The checksum of a region's mask follows the model's: another one gives another result."""
-        mask = Path(self.settings.get("region") or "")
-        used = [_fingerprint(self.model, "align"), *([sidecar.sha256_of(mask)] if mask.suffix and mask.is_file() else [])]
-        return replace(self, model_sha256="+".join(used))
-
-    def prepare(self, threads: int) -> None:
-        """See `work.Task`."""
-        _prepare(threads)
+    network: ClassVar[store.Task] = "align"
+    module: ClassVar[str] = "avsep_plugin.syncing"
 
     def expected(self, job: Job) -> dict[str, Path]:
         """See `work.Task`."""
         from avsep_plugin.syncing import sync_outputs
 
         return sync_outputs(job.source, job.out_dir, self.options())
-
-    def seconds(self, job: Job) -> float | None:
-        """See `work.Task`."""
-        return _seconds(job.source)
 
     def handle(self, job: Job, progress: Progress) -> "SyncedFile":
         """See `work.Task`."""
@@ -179,26 +179,6 @@ def _fingerprint(model: str, task: store.Task) -> str:
 
         path = zoo.find(model, task)
     return sidecar.sha256_of(path)
-
-
-def _prepare(threads: int) -> None:
-    import torch
-
-    import avsep_plugin.files
-    import avsep_plugin.localisation  # noqa: F401  so that loading them counts for no clip's time
-
-    torch.set_num_threads(threads)
-
-
-def _seconds(source: Path) -> float | None:
-    """Seconds of footage; a clip that cannot be read says so when it is handled."""
-    from avsep_plugin.media.probe import probe
-
-    try:
-        seconds = probe(source).duration_seconds
-    except AvsepError:
-        return None
-    return float(seconds) if seconds is not None else None
 
 
 @functools.cache

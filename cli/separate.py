@@ -89,7 +89,7 @@ def separate(
     preset = from_dict(Preset, dataclasses.asdict(base) | {key: value for key, value in given.items() if value is not None})
     chosen = store.resolve(preset.model, "separate")
     settings = _settings(preset) | own_settings(confidence, shots) | delivered()
-    task = SeparateTask(chosen, device, settings, aligner or store.aligner_beside(chosen))
+    task = SeparateTask(chosen, device, settings, aligner=aligner or store.aligner_beside(chosen))
     run_clips(talk, batch_options.requested(), task, preset.model, json_path)
 
 

@@ -23,7 +23,7 @@ def process(top: Path, make_clip: MakeClip, models: dict[str, Path]) -> Path:
     out = top / "out"
     rows = []
     for task in (
-        SeparateTask(str(models["separate"]), "cpu", {"confidence": "csv"}, str(models["align"])),
+        SeparateTask(str(models["separate"]), "cpu", {"confidence": "csv"}, aligner=str(models["align"])),
         LocalizeTask(str(models["align"]), "cpu"),
     ):
         rows = list(run(find([top / "footage", top / FAILED], out), task))

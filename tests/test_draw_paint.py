@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from avsep_plugin.draw.colours import colour_table
 from avsep_plugin.draw.grid import Canvas, cell_weights, fitting_scale
 from avsep_plugin.draw.legend import legend
-from avsep_plugin.draw.overlay import overlay
-from avsep_plugin.draw.paint import Painter, Patch
+from avsep_plugin.draw.paint import MAX_OPACITY, Painter, Patch, rising
 from avsep_plugin.media.planes import Layer, copied, from_rgb, hd_tags, plane, side_by_side, to_rgb
 
 SIZE = (320, 240)
@@ -26,9 +26,32 @@ def cells() -> np.ndarray:
     return np.random.default_rng(3).uniform(-0.5, 1, (4, 5)).astype(np.float32).clip(0)
 
 
+def overlaid(picture: np.ndarray, levels: np.ndarray, area: tuple[float, float, float, float]) -> np.ndarray:
+    """The plain drawing: every pixel takes its level's colour, as opaque as the level is high."""
+    left, top, width, height = area
+    rows, down = cell_weights((np.arange(picture.shape[0]) + 0.5) / picture.shape[0], levels.shape[0], top, height)
+    columns, across = cell_weights((np.arange(picture.shape[1]) + 0.5) / picture.shape[1], levels.shape[1], left, width)
+    level = down @ levels @ across.T
+    opacity = MAX_OPACITY * rising(level)[..., None]
+    drawn = picture.astype(float)
+    drawn[rows, columns] += opacity * (255 * colour_table("lagoon")[np.round(255 * level).astype(int)] - drawn[rows, columns])
+    return drawn
+
+
+def opacities(levels: list[list[float]], area: tuple[float, float, float, float], width: int = 96, height: int = 64) -> np.ndarray:
+    """[height, width] of what is painted, field by field."""
+    values = np.array(levels, np.float32)
+    patch = Painter(width, height, values.shape, area).heat(values)
+    alpha = np.zeros((height, width), int)
+    if patch is not None:
+        painted = patch.rgba[..., 3].repeat(patch.scale, axis=0).repeat(patch.scale, axis=1)
+        alpha[patch.top : patch.top + painted.shape[0], patch.left : patch.left + painted.shape[1]] = painted
+    return alpha
+
+
 def test_planes_are_drawn_as_rgb_would_be() -> None:
     frame = photo()
-    expected = overlay(to_rgb(frame), cells(), AREA).astype(int)
+    expected = overlaid(to_rgb(frame), cells(), AREA)
     patch = Painter(*SIZE, (4, 5), AREA).heat(cells())
     assert patch is not None
     drawn = copied(frame)
@@ -47,6 +70,49 @@ def test_no_evidence_is_no_patch() -> None:
     painter = Painter(*SIZE, (4, 5), AREA)
     nothing = np.full((4, 5), -1, np.float32)
     assert (painter.heat(nothing), painter.contours(nothing)) == (None, None)
+
+
+def test_only_the_area_is_painted() -> None:
+    expected = np.zeros((64, 96), bool)
+    expected[32:48, 24:72] = True
+    assert np.array_equal(opacities([[1, 1], [1, 1]], (0.25, 0.5, 0.5, 0.25)) > 0, expected)
+
+
+def test_an_area_past_the_edges_is_cut_and_not_squeezed() -> None:
+    # Cells are half a picture wide; the second one covers the left half, the third one has its centre at 3/4.
+    alpha = opacities([[1, 1, 0, 0]], (-0.5, 0.0, 2.0, 1.0))
+    assert alpha[:, :22].min() == alpha.max()
+    assert not alpha[:, 74:].any()
+
+
+def test_an_area_outside_the_picture_paints_nothing() -> None:
+    assert not opacities([[1]], (1.5, 0.0, 0.5, 1.0)).any()
+
+
+def test_the_strongest_colour_lies_at_the_centre_of_its_cell() -> None:
+    levels = np.zeros((4, 6))
+    levels[2, 1] = 1
+    alpha = opacities(levels.tolist(), (0, 0, 1, 1))
+    assert np.argwhere(alpha == alpha.max()).mean(axis=0) == pytest.approx((2.5 * 16, 1.5 * 16), abs=1)
+
+
+def test_equal_levels_give_one_flat_colour() -> None:
+    patch = Painter(*SIZE, (4, 5), (0, 0, 1, 1)).heat(np.full((4, 5), 0.6, np.float32))
+    assert patch is not None
+    assert not np.ptp(patch.rgba.reshape(-1, 4), axis=0).any()
+
+
+def test_the_lightness_of_the_colours_rises_evenly() -> None:
+    table = colour_table("lagoon")
+    linear = np.where(table <= 0.04045, table / 12.92, ((table + 0.055) / 1.055) ** 2.4)
+    lightness = 116 * np.cbrt(linear @ [0.2126, 0.7152, 0.0722]) - 16
+    assert np.diff(lightness).min() > 0
+    assert np.abs(lightness - np.linspace(lightness[0], lightness[-1], 256)).max() < 1.5
+
+
+def test_unknown_colours_are_refused() -> None:
+    with pytest.raises(KeyError, match="lagoon"):
+        colour_table("rainbow")
 
 
 def test_a_patch_covers_what_is_drawn_on_and_little_else() -> None:

@@ -115,7 +115,7 @@ OURS = {
     | {"draw", "media", "models", "pipeline", "footage", "survey", "publish", "localize_options", "belief", "mapdata", "drawing"},
     "sync_curve": VALUES | {"dsp", "models"},
     "sync_pieces": VALUES | {"dsp", "models", "feed", "pipeline", "sync_curve"},
-    "syncing": VALUES | {"media", "models", "pipeline", "footage", "sync_curve", "sync_file", "sync_pieces"},
+    "syncing": VALUES | {"media", "models", "pipeline", "footage", "publish", "sync_curve", "sync_file", "sync_pieces"},
     "inputs": {"errors"},
     "naming": {"errors"},
     "sidecar": {"errors", "atomic", "config"},

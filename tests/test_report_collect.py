@@ -35,6 +35,20 @@ def test_the_tasks_of_a_clip_are_one_entry_wherever_they_lie(tmp_path: Path) -> 
     ]  # fmt: skip
 
 
+def test_an_output_may_be_a_folder(tmp_path: Path) -> None:
+    layer = tmp_path / "talk" / "layer-png"
+    layer.mkdir(parents=True)
+    (layer / "1.png").write_bytes(b"abc")
+    outputs = {"layer-png": sidecar.describe(layer.parent, layer.name)}
+    sidecar.write(
+        sidecar.Sidecar("localize", "avsep 0", CLIP, sidecar.Model("mini", "3" * 64), outputs), sidecar.path_of(layer.parent, "localize")
+    )
+    made = collect(tmp_path).entries[0].made["localize"]
+    assert (made.files, made.missing, made.changed) == ({"layer-png": layer}, [], [])
+    (layer / "2.png").write_bytes(b"a")
+    assert (made.missing, made.changed) == ([], ["layer-png"])
+
+
 def test_two_separations_of_a_clip_are_two_entries_each_with_what_lies_beside_it(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         record(tmp_path / folder)

@@ -8,7 +8,6 @@ Float64 = npt.NDArray[np.float64]
 
 Area = tuple[float, float, float, float]
 """(left, top, width, height) of the picture that the cells cover, in shares of it; may reach past its edges."""
-WHOLE_PICTURE: Area = (0.0, 0.0, 1.0, 1.0)
 
 
 def cell_weights(places: Float64, cells: int, start: float, length: float) -> tuple[slice, Float32]:
@@ -25,11 +24,6 @@ def cell_weights(places: Float64, cells: int, start: float, length: float) -> tu
     distance = np.minimum(1.0, np.abs(position[:, None] - np.arange(cells)[None, :]))
     weights = (0.5 + 0.5 * np.cos(np.pi * distance)).astype(np.float32)
     return slice(int(inside[0]), int(inside[-1]) + 1), weights
-
-
-def pixel_centres(pixels: int) -> Float64:
-    """Where the pixels of an axis have their centres, in shares of it."""
-    return (np.arange(pixels) + 0.5) / pixels
 
 
 class Canvas:

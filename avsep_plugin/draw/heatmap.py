@@ -2,7 +2,7 @@
 
 Its quirks are kept, because they are what a comparison with the original needs: the map covers the whole picture, cells sit
 at the corners of their area (align_corners), time cells start at their frame instead of being centred, and the absolute
-value mixes evidence for and against. What editors see by default is drawn by `avsep_plugin.draw.overlay`.
+value mixes evidence for and against. What editors see by default is drawn by `avsep_plugin.draw.paint`.
 """
 
 import numpy as np

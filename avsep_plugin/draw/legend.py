@@ -6,8 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from avsep_plugin.draw.colours import colour_table
-from avsep_plugin.draw.overlay import MAX_OPACITY, rising
-from avsep_plugin.draw.paint import CONTOUR_LEVELS, Patch, contour_colour
+from avsep_plugin.draw.paint import CONTOUR_LEVELS, MAX_OPACITY, Patch, contour_colour, rising
 
 Kind = Literal["heat", "heat-only", "contours", "original"]
 

@@ -8,11 +8,11 @@ import numpy.typing as npt
 
 from avsep_plugin.draw.colours import colour_table
 from avsep_plugin.draw.grid import Area, Canvas, fitting_scale
-from avsep_plugin.draw.overlay import MAX_OPACITY, rising
 
 UInt8 = npt.NDArray[np.uint8]
 Float32 = npt.NDArray[np.float32]
 
+MAX_OPACITY = 0.65
 CONTOUR_LEVELS = (0.02, 0.35, 0.7)
 """Where the lines run: around all that has any colour, and twice inside of it."""
 _LINE_SHARE = 1 / 240
@@ -87,6 +87,11 @@ class Painter:
             stronger = pixels[:, 3] > rgba[place, 3]
             rgba[place[stronger]] = pixels[stronger]
         return rgba
+
+
+def rising(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """0 to 1 for levels 0 to 1, smooth at both ends, so that a faint value leaves no visible edge."""
+    return level * level * (3.0 - 2.0 * level)
 
 
 def contour_colour(level: float) -> npt.NDArray[np.float64]:

@@ -29,26 +29,26 @@ class Made:
     record: Sidecar
 
     def path(self, kind: str) -> Path | None:
-        """An output that is there, by kind."""
-        written = self.record.outputs.get(kind)
-        path = self.folder / written.name if written and is_inside(written.name) else None
+        """An output that is a file and there, by kind."""
+        path = self.files.get(kind)
         return path if path is not None and path.is_file() else None
 
     @property
     def files(self) -> dict[str, Path]:
-        """All outputs that are there, by kind."""
-        return {kind: path for kind in self.record.outputs if (path := self.path(kind)) is not None}
+        """All outputs that are there, by kind; one may be a folder of files."""
+        paths = {kind: self.folder / written.name for kind, written in self.record.outputs.items() if is_inside(written.name)}
+        return {kind: path for kind, path in paths.items() if path.is_file() or path.is_dir()}
 
     @property
     def missing(self) -> list[str]:
         """Names of outputs that are gone."""
-        return [written.name for kind, written in self.record.outputs.items() if self.path(kind) is None]
+        return [written.name for kind, written in self.record.outputs.items() if kind not in self.files]
 
     @property
     def changed(self) -> list[str]:
         """Names of outputs that have another size than they were written with."""
         there = ((path, self.record.outputs[kind]) for kind, path in self.files.items())
-        return [written.name for path, written in there if path.stat().st_size != written.size]
+        return [written.name for path, written in there if sidecar.size_of(path) != written.size]
 
 
 @dataclass
