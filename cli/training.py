@@ -150,7 +150,7 @@ def _train(talk: Talk, run: Run, start_from: str | None) -> None:
     talk.say(f"done: {made}")
 
 
-EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize", "region": "region", "sync": "sync"}
+EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize", "region": "region", "pause": "pause", "sync": "sync"}
 """What is evaluated -> name of the table."""
 
 
@@ -160,7 +160,7 @@ EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize",
 @click.option("--task", type=click.Choice(list(EVALUATED)), default="separate", show_default=True, help="What is evaluated.")
 @options.model("mini")
 @click.option("--twin", default="mini-audio", metavar="NAME|PATH", show_default=True, help="separate: audio-only twin, for the row `pit`.")
-@click.option("--lists", multiple=True, metavar="NAME", help="separate, region: lists of mixtures; may be repeated.  [default: all]")
+@click.option("--lists", multiple=True, metavar="NAME", help="separate, region, pause: lists of mixtures; may be repeated.  [default: all]")
 @click.option("--rows", multiple=True, metavar="NAME", help="separate: rows of the table; may be repeated.  [default: all]")
 @click.option("--limit", type=click.IntRange(1), help="So many mixtures of each list, clips or scenes.  [default: all]")
 @options.device
@@ -182,6 +182,7 @@ def evaluate(
       avsep evaluate data -o evaluation --model runs/separate/model.safetensors --limit 20
       avsep evaluate data -o evaluation --task align
       avsep evaluate data -o evaluation --task region
+      avsep evaluate data -o evaluation --task pause --limit 40
       avsep evaluate -o evaluation --task localize
       avsep evaluate data -o evaluation --task sync --model runs/align/model.safetensors
     """
@@ -189,7 +190,7 @@ def evaluate(
         raise click.UsageError(f"--task {task} needs the folder DATA.")
     from avsep_plugin.models import zoo
 
-    network = zoo.load(model or store.BUNDLED, "separate" if task in ("separate", "region") else "align", device)
+    network = zoo.load(model or store.BUNDLED, "separate" if task in ("separate", "region", "pause") else "align", device)
     with talk.count("done") as bar:
         if task == "localize":
             _training("evaluate_localize").evaluate_localize(network, output_dir, **({"scenes": limit} if limit else {}), progress=bar)
@@ -201,9 +202,13 @@ def evaluate(
         elif task == "region":
             judge = _training("evaluate_region")
             judge.evaluate_region(data, network, output_dir, lists or judge.LISTS, limit, bar)
+        elif task == "pause":
+            judge = _training("evaluate_pause")
+            aligner = zoo.load_aligner(store.aligner_beside(model or store.BUNDLED), device)
+            judge.evaluate_pause(data, judge.Networks(network, aligner), output_dir, lists or judge.LISTS, limit, bar)
         else:
             judge = _training("evaluate")
-            rows = rows or judge.ROWS
+            rows = rows or judge.rows_here()
             models = judge.Models(network, zoo.load_separator(twin, device) if "pit" in rows else None)
             judge.evaluate(data, models, output_dir, lists or judge.LISTS, rows, limit, bar)
     table = output_dir / EVALUATED[task]

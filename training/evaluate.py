@@ -9,6 +9,7 @@ Every mixture is separated in several ways, the rows of the table:
     interferer   ours, with the interferer's picture: should give the other voice
     third        ours, with the picture of somebody who is not heard
     blank        ours, with a uniform grey picture
+    afftdn, noisereduce, rnnoise    denoisers that do not see (`denoisers`)
 
 What is done is appended to `mixtures.jsonl` in the output folder as it comes; a run that was stopped goes on from there.
 """
@@ -35,12 +36,16 @@ from avsep_plugin.errors import ConfigError
 from avsep_plugin.models.separator import Separator
 from avsep_plugin.pipeline import DEFAULTS, SeparateOptions, held, separate
 
+from .denoisers import DENOISERS, denoise, missing_library
 from .evaluation_table import Record, Results, write_results
 from .metrics import better_of, score
 from .mixing import ClipShelf, Mixture, blank
 from .mixtures import LISTS, MixtureRow, read_list, spread
+from .perception import heard
 
-ROWS = ("mixture", "oracle", "pit", "own", "interferer", "third", "blank")
+ROWS = ("mixture", "oracle", "pit", "own", "interferer", "third", "blank", *DENOISERS)
+_FIGURES_VERSION = 2
+"""Of what is measured of an estimate: records of other versions are measured again."""
 Progress = Callable[[int, int], None]
 """progress(done, total) after every estimate, those of an earlier run included."""
 
@@ -52,6 +57,11 @@ class Models:
     own: Separator
     twin: Separator | None = None
     options: SeparateOptions = DEFAULTS
+
+
+def rows_here() -> tuple[str, ...]:
+    """`ROWS` without those whose libraries are not installed."""
+    return tuple(row for row in ROWS if not missing_library(row))
 
 
 def evaluate(
@@ -97,6 +107,8 @@ def estimate(way: str, row: MixtureRow, mixture: Mixture, models: Models, shelf:
     picture, duration = models.own.config.picture, row.duration_seconds
     if way == "mixture":
         return mono
+    if way in DENOISERS:
+        return denoise(way, mono, mixture.sample_rate_hz)
     if way == "oracle":
         return oracle_mask(mixture, models.own.config)
     if way == "pit":
@@ -164,14 +176,16 @@ def _ways(row: MixtureRow, rows: Sequence[str], models: Models) -> Iterator[str]
 
 def _key(row: MixtureRow, way: str, prints: dict[str, str]) -> str:
     """Names an estimate: the whole row, the way, and the weights and options where they matter."""
-    weights = "" if way == "mixture" else prints["pit"] if way == "pit" else prints["own"]
-    text = json.dumps([dataclasses.astuple(row), way, weights])
+    weights = "" if way == "mixture" or way in DENOISERS else prints["pit"] if way == "pit" else prints["own"]
+    text = json.dumps([_FIGURES_VERSION, dataclasses.astuple(row), way, weights])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _record(row: MixtureRow, way: str, estimated: Tensor, mixture: Mixture) -> Record:
     target, interferer = mixture.target.mean(dim=0), mixture.interferer.mean(dim=0)
-    return Record(row.kind, way, row.target, row.interferer, row.pair, **dataclasses.asdict(score(estimated, target, interferer)))
+    figures = dataclasses.asdict(score(estimated, target, interferer))
+    figures |= dataclasses.asdict(heard(estimated, target, interferer, mixture.sample_rate_hz))
+    return Record(row.kind, way, row.target, row.interferer, row.pair, **figures)
 
 
 class Journal:

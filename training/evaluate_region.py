@@ -44,7 +44,7 @@ TITLES = {
     "other": "other half",
     "whole": "whole picture",
 }
-_SQUARE = PictureConfig(frame_rate=Fraction(25), stored_size=256, crop_size=256, fit="crop")
+SQUARE = PictureConfig(frame_rate=Fraction(25), stored_size=256, crop_size=256, fit="crop")
 """How a clip becomes a half of the picture."""
 _SEEN = {"left": "left", "right": "right", "whole": ""}
 _PEAK = 0.99
@@ -101,7 +101,7 @@ def separated(model: Separator, row: MixtureRow, mixture: Mixture, shelf: ClipSh
     gain = _PEAK / max(_PEAK, float(mixture.sound.abs().max()))  # the file's sound is of whole numbers and must not be clipped
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pair.mov"
-        write_clip(path, side_by_side(row, shelf), _SQUARE.frame_rate, (mixture.sound * gain).numpy(), mixture.sample_rate_hz)
+        write_clip(path, side_by_side(row, shelf), SQUARE.frame_rate, (mixture.sound * gain).numpy(), mixture.sample_rate_hz)
         return {name: _on_screen(model, path, region) / gain for name, region in _SEEN.items()}
 
 
@@ -114,7 +114,7 @@ def _on_screen(model: Separator, path: Path, region: str) -> Tensor:
 def side_by_side(row: MixtureRow, shelf: ClipShelf) -> np.ndarray:
     """[N, S, 2 S, 3] uint8: the target's pictures on the left, the interferer's on the right."""
     sources = (row.target, row.target_start_seconds), (row.interferer, row.interferer_start_seconds)
-    halves = [shelf.frames(name, start_seconds, row.duration_seconds, _SQUARE).numpy() for name, start_seconds in sources]
+    halves = [shelf.frames(name, start_seconds, row.duration_seconds, SQUARE).numpy() for name, start_seconds in sources]
     return np.concatenate(halves, axis=2)
 
 

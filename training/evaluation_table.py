@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from avsep_plugin.atomic import atomic
 
 from .metrics import CLAMP_DB, Mean, clustered_mean
+from .perception import DAMAGE_DB
 
 TITLES = {
     "mixture": "mixture unchanged",
@@ -19,13 +19,21 @@ TITLES = {
     "interferer": "ours, interferer's picture",
     "third": "ours, third person's picture",
     "blank": "ours, blank picture",
+    "afftdn": "ffmpeg afftdn=nf=-25",
+    "noisereduce": "noisereduce",
+    "rnnoise": "RNNoise",
 }
-FIGURES = ("si_sdr_improvement", "sdr", "sir", "sar", "right_voice")
+FIGURES = {
+    "si_sdr_improvement": "SI-SDR improvement", "sdr": "SDR", "sir": "SIR", "sar": "SAR", "right_voice": "right voice %",
+    "pesq": "PESQ", "stoi": "STOI", "off_down": "off-screen down",
+}  # fmt: skip
+_WITH_INTERVAL = {"si_sdr_improvement": "+.1f", "right_voice": ".0f"}
+_PLAIN = {"pesq": ".2f", "stoi": ".2f", "off_down": ".1f"}
 
 
 @dataclass(frozen=True)
 class Record:
-    """One estimate of one mixture; decibels as in `metrics.Score`. `pair` is who is heard against whom."""
+    """One estimate of one mixture; figures as in `metrics.Score` and `perception.Heard`. `pair` is who is heard against whom."""
 
     kind: str
     row: str
@@ -38,6 +46,9 @@ class Record:
     sir: float
     sar: float
     right_voice: bool
+    pesq: float | None = None
+    stoi: float | None = None
+    off_down: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,16 +66,17 @@ class Results:
         return [record for record in self.records if (record.kind, record.row) == (kind, row)]
 
     def mean(self, kind: str, row: str, figure: str) -> Mean | None:
-        """Mean of one of `FIGURES` (right_voice in per cent); None where nothing was estimated."""
-        found = self.of(kind, row)
+        """Mean of one of `FIGURES` (right_voice in per cent) where it could be measured; None where it never could."""
+        found = [record for record in self.of(kind, row) if getattr(record, figure) is not None]
         scale = 100.0 if figure == "right_voice" else 1.0
         return clustered_mean([scale * getattr(r, figure) for r in found], [r.pair for r in found]) if found else None
 
-    def own_above(self, kind: str, row: str) -> Mean | None:
-        """By how many dB of SI-SDR the own picture does better than `row`, on the mixtures that have both."""
-        other = {(r.target, r.interferer): r for r in self.of(kind, row)}
-        both = [(own, other[own.target, own.interferer]) for own in self.of(kind, "own") if (own.target, own.interferer) in other]
-        return clustered_mean([own.si_sdr - r.si_sdr for own, r in both], [own.pair for own, _ in both]) if both else None
+    def own_above(self, kind: str, row: str, figure: str = "si_sdr") -> Mean | None:
+        """By how much (of SI-SDR: dB) the own picture does better than `row`, on the mixtures that have both."""
+        other = {(r.target, r.interferer): getattr(r, figure) for r in self.of(kind, row)}
+        both = [(r.pair, getattr(r, figure), other.get((r.target, r.interferer))) for r in self.of(kind, "own")]
+        known = [(pair, own - than) for pair, own, than in both if own is not None and than is not None]
+        return clustered_mean([gain for _, gain in known], [pair for pair, _ in known]) if known else None
 
 
 def write_results(results: Results, folder: Path) -> None:
@@ -96,35 +108,37 @@ def markdown(results: Results) -> str:
     """One table per list, and under it how much the own picture is worth."""
     lines = [
         "SI-SDR improvement on the mono mean at the source's rate; SDR, SIR and SAR by BSS-eval v3; all in dB. Right voice: SI-SDR to the",
-        "target above SI-SDR to the interferer. In brackets: 95 % bootstrap interval over pairs of speakers (speaker and class for noise).",
+        "target above SI-SDR to the interferer. PESQ: wideband, 1.0 to 4.6; STOI: 0 to 1. Off-screen down: by how many dB, mixed with the",
+        f"unchanged sound until what the target has lost lies {-DAMAGE_DB:g} dB below it or lower. In brackets: 95 % bootstrap interval",
+        "over pairs of speakers (speaker and class for noise).",
     ]
     for kind in results.kinds():
         lines += ["", f"### {kind}", "", *_table(results, kind)]
         worth = [_worth(results, kind, row) for row in ("interferer", "third", "blank")]
         if any(worth):
             lines += ["", "Own picture better by " + ", ".join(text for text in worth if text) + "."]
+        gains = [_gain(results, kind, figure) for figure in ("pesq", "stoi")]
+        if any(gains):
+            lines += ["", "Above the mixture unchanged: " + ", ".join(text for text in gains if text) + "."]
     return "\n".join(lines) + "\n"
 
 
 def _table(results: Results, kind: str) -> list[str]:
-    lines = ["| | SI-SDR improvement | SDR | SIR | SAR | right voice % | n |", "|---|---|---|---|---|---|---|"]
+    lines = ["| | " + " | ".join(FIGURES.values()) + " | n |", "|---" * (len(FIGURES) + 2) + "|"]
     for row, title in TITLES.items():
-        means = [results.mean(kind, row, figure) for figure in FIGURES]
-        found = [mean for mean in means if mean is not None]
-        if len(found) == len(FIGURES):
-            lines.append(_line(title, found))
+        if found := results.of(kind, row):
+            cells = [_cell(figure, results.mean(kind, row, figure)) for figure in FIGURES]
+            lines.append(f"| {title} | " + " | ".join(cells) + f" | {len(found)} |")
     return lines
 
 
-def _line(title: str, means: Sequence[Mean]) -> str:
-    gain, *ratios, right = means
-    cells = [
-        f"{gain.value:+.1f} [{gain.low:+.1f}, {gain.high:+.1f}]",
-        *(decibel(mean.value) for mean in ratios),
-        f"{right.value:.0f} [{right.low:.0f}, {right.high:.0f}]",
-        str(gain.n),
-    ]
-    return f"| {title} | " + " | ".join(cells) + " |"
+def _cell(figure: str, mean: Mean | None) -> str:
+    if mean is None:
+        return ""
+    if figure in _WITH_INTERVAL:
+        value, low, high = (format(number, _WITH_INTERVAL[figure]) for number in (mean.value, mean.low, mean.high))
+        return f"{value} [{low}, {high}]"
+    return format(mean.value, _PLAIN[figure]) if figure in _PLAIN else decibel(mean.value)
 
 
 def decibel(value: float) -> str:
@@ -136,3 +150,8 @@ def _worth(results: Results, kind: str, row: str) -> str:
     mean = results.own_above(kind, row)
     title = {"interferer": "the interferer's", "third": "a third person's", "blank": "a blank one"}[row]
     return "" if mean is None else f"{mean.value:+.1f} dB [{mean.low:+.1f}, {mean.high:+.1f}] than {title}"
+
+
+def _gain(results: Results, kind: str, figure: str) -> str:
+    mean = results.own_above(kind, "mixture", figure)
+    return "" if mean is None else f"{FIGURES[figure]} {mean.value:+.2f} [{mean.low:+.2f}, {mean.high:+.2f}]"
