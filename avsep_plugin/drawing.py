@@ -15,7 +15,7 @@ from avsep_plugin.clip import Float32, HeatMap
 from avsep_plugin.draw.heatmap import OriginalDrawing
 from avsep_plugin.draw.legend import Kind, legend
 from avsep_plugin.draw.levels import Levels
-from avsep_plugin.draw.paint import Painter, Patch
+from avsep_plugin.draw.paint import Painter, Patch, fine_scale
 from avsep_plugin.localize_options import LocalizeFileOptions, Style, layer_kind, style_kind
 from avsep_plugin.media.layers import FilmLayer, LayerWriter, PngLayer
 from avsep_plugin.media.planes import Layer, Picture, blackened, copied, doubled
@@ -141,7 +141,7 @@ class Brushes:
         left, top, width, height = self._heat_map.area
         position = float(seconds / self._heat_map.step_seconds)
         place = _pixels(top, height, self.height), _pixels(left, width, self.width)
-        return self._original.patch(*place, position, self._heat_map.shot_at(seconds))
+        return self._original.patch(*place, position, self._heat_map.shot_at(seconds), fine_scale(self.width, self.height))
 
 
 def _pixels(start: float, length: float, pixels: int) -> slice:

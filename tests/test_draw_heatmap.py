@@ -95,6 +95,17 @@ def test_a_patch_is_the_drawing(size: tuple[int, int], cells: tuple[int, int]) -
         assert np.abs(got - 0.5 - expected).max() <= 1.7  # rounded colour and opacity 1.2, and the original cuts off the fraction
 
 
+def test_a_patch_of_half_the_size_has_the_values_between_the_pixels() -> None:
+    """Each field is the mean of the places of its pixels, where the stretching puts it back."""
+    drawing = OriginalDrawing(np.linspace(0.0, 1.0, 4).reshape(1, 1, 4).repeat(2, axis=1), adaptive=False, max_value=1.0)
+    whole, half = (drawing.patch(slice(0, 128), slice(0, 256), 0.0, scale=scale) for scale in (1, 2))
+    assert whole is not None
+    assert half is not None
+    assert (half.left, half.top, half.scale) == (whole.left, whole.top, 2)
+    pairs = whole.rgba.reshape(64, 2, whole.rgba.shape[1] // 2, 2, 4).mean(axis=(1, 3))
+    assert np.abs(half.rgba - pairs).max() <= 3
+
+
 @pytest.mark.parametrize(("down", "across"), [(slice(31, 90), slice(17, 200)), (slice(-40, 180), slice(-7, 300)), (slice(0, 144), slice(130, 400))])
 def test_a_patch_lies_where_the_map_does(down: slice, across: slice) -> None:
     picture = np.random.default_rng(5).integers(0, 256, (144, 256, 3), dtype=np.uint8)

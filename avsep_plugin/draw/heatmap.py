@@ -8,7 +8,7 @@ value mixes evidence for and against. What editors see by default is drawn by `a
 patch for their planes, without a way of every picture through RGB and back, which would take three times as long as all the rest.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -54,11 +54,11 @@ class OriginalDrawing:
         return _blend(frame, value)
 
 
-    def patch(self, down: slice, across: slice, position: float, steps: slice | None = None) -> Patch | None:
+    def patch(self, down: slice, across: slice, position: float, steps: slice | None = None, scale: int = 1) -> Patch | None:
         """What `draw` does to the pixels (down, across) of a picture, as a patch on this picture; None where nothing is drawn.
 
         down, across: where the map lies; may reach past the picture. steps: those of the map that have a say; None: all.
-        Opacity comes in 256 levels, so the result is `draw`'s to about one grey level.
+        scale: pixels per field of the patch (a power of 2). At 1 the result is `draw`'s to about one grey level.
         """
         if self._high - self._low <= _NARROWEST_RANGE:
             return None
@@ -68,11 +68,13 @@ class OriginalDrawing:
         cells = (_at_time(chosen, position - (steps.start if steps else 0)) - self._low) / (self._high - self._low)
         if not (cells > 0).any():
             return None
-        (top, row_weights), (left, column_weights) = (_reached((cells > 0).any(axis=1 - axis), part) for axis, part in enumerate((down, across)))
+        drawn = ((cells > 0).any(axis=1 - axis) for axis in range(2))
+        (top, row_weights), (left, column_weights) = (_reached(*one, scale) for one in zip(drawn, (down, across), strict=True))
         # matplotlib's lookup: entry floor(256 * v), the last one for v = 1.
         value = row_weights @ (256 * cells).astype(np.float32) @ column_weights.T
         entries = np.clip(value, 0.0, 255.0, out=value).astype(np.uint8)
-        return Patch(_patch_table()[entries].view(np.uint8).reshape(*entries.shape, 4), left, top, 1)
+        rgba = np.take(_patch_table(), entries, mode="clip")  # three times as fast as with a check of the entries
+        return Patch(rgba.view(np.uint8).reshape(*entries.shape, 4), left, top, scale)
 
 
 def original_heat_map(frames: UInt8, cam: npt.ArrayLike, adaptive: bool = True, max_value: float = 35.0) -> UInt8:
@@ -102,6 +104,7 @@ def resize_aligned(values: Float64, height: int, width: int) -> Float64:
     return _line_weights(values.shape[0], height) @ values @ _line_weights(values.shape[1], width).T
 
 
+@lru_cache(maxsize=8)
 def _line_weights(cells: int, pixels: int) -> Float64:
     """[pixels, cells] weights of linear interpolation; pixel i lies at cell i * (cells - 1) / (pixels - 1)."""
     position = np.arange(pixels) * ((cells - 1) / max(pixels - 1, 1))
@@ -109,8 +112,8 @@ def _line_weights(cells: int, pixels: int) -> Float64:
     return weights
 
 
-def _reached(drawn: npt.NDArray[np.bool_], part: slice) -> tuple[int, Float32]:
-    """The pixels of an axis that take anything of the drawn cells: the first one, and their [pixels, cells] weights.
+def _reached(drawn: npt.NDArray[np.bool_], part: slice, scale: int) -> tuple[int, Float32]:
+    """The pixels of an axis that take anything of the drawn cells: the first one, and the [fields, cells] weights, `scale` pixels a field.
 
     part: the pixels under the cells. Those before and behind it, which even out the ends, have no weights; none lies before the picture.
     """
@@ -123,7 +126,7 @@ def _reached(drawn: npt.NDArray[np.bool_], part: slice) -> tuple[int, Float32]:
     weights = np.zeros((stop - first, cells), np.float32)
     inside = slice(max(part.start, first), min(part.stop, stop))
     weights[inside.start - first : inside.stop - first] = _line_weights(cells, pixels)[inside.start - part.start : inside.stop - part.start]
-    return first, weights
+    return first, weights.reshape(-1, scale, cells).mean(axis=1)
 
 
 @cache
