@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from avsep_plugin.draw.colours import colour_table
+from avsep_plugin.draw.grid import product
 from avsep_plugin.draw.paint import Patch
 
 UInt8 = npt.NDArray[np.uint8]
@@ -71,7 +72,7 @@ class OriginalDrawing:
         drawn = ((cells > 0).any(axis=1 - axis) for axis in range(2))
         (top, row_weights), (left, column_weights) = (_reached(*one, scale) for one in zip(drawn, (down, across), strict=True))
         # matplotlib's lookup: entry floor(256 * v), the last one for v = 1.
-        value = row_weights @ (256 * cells).astype(np.float32) @ column_weights.T
+        value = product(row_weights @ (256 * cells).astype(np.float32), column_weights.T)
         entries = np.clip(value, 0.0, 255.0, out=value).astype(np.uint8)
         rgba = np.take(_patch_table(), entries, mode="clip")  # three times as fast as with a check of the entries
         return Patch(rgba.view(np.uint8).reshape(*entries.shape, 4), left, top, scale)
