@@ -104,8 +104,8 @@ def write_npz(data: MapData, path: Path) -> None:
     boxes = [(start, *box) for start, found in data.seconds() for box in found]
     np.savez_compressed(
         path, values=heat_map.values, step_seconds=float(heat_map.step_seconds), start_seconds=float(heat_map.start_seconds),
-        area=np.array(heat_map.area), windows=np.array(_windows(data)).reshape(-1, 2), cuts=np.array(_cuts(heat_map)),
-        logits=np.array([window.logit for window in data.found.windows], np.float32), probabilities=data.probabilities, strong=data.levels.strong, threshold=data.levels.threshold,
+        area=np.array(heat_map.area), cuts=np.array(_cuts(heat_map)), windows=np.array(_windows(data)).reshape(-1, 2),
+        logits=data.found.logits, probabilities=data.probabilities, strong=data.levels.strong, threshold=data.levels.threshold,
         shown=data.levels.shown.values.any(axis=(1, 2)),
         peaks=np.array([peak or nowhere for peak in data.peaks()], np.float32).reshape(-1, 3),
         boxes=np.array(boxes, np.float32).reshape(-1, 6),

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from avsep_plugin.clip import Cut, HeatMap
+from avsep_plugin.clip import Cut, Float32, HeatMap
 from avsep_plugin.dsp.masks import Highs, MaskGrid, interpolate
 from avsep_plugin.dsp.shots import ONE_SHOT, Shots
 from avsep_plugin.dsp.stft import analyse
@@ -93,6 +94,11 @@ class Localisation:
     heat_map: HeatMap
     windows: tuple[Evidence, ...]
     """All windows of the grid, one after the other; a step of the map is of the one in which its middle lies."""
+
+    @property
+    def logits(self) -> Float32:
+        """[windows]"""
+        return np.array([window.logit for window in self.windows], np.float32)
 
 
 def separate(

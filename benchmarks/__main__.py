@@ -42,8 +42,8 @@ def _programs(folder: Path, short: int, long: int) -> None:
         ratio = runs[long].peak_mib / runs[short].peak_mib
         print(f"| {command} | peak memory, {long} s over {short} s | {ratio:.2f} ({runs[short].peak_mib:.0f} MiB for {short} s) |")
     spent = overlay.measure(overlay.make_clip(folder, 60), 60, ["heat"])
-    ratio = spent["heat"].over(spent["plain"])
-    figure = f"{ratio.wall:.2f} (processor {ratio.processor:.2f})"
+    drawing = spent["heat"].over(spent["plain"])
+    figure = f"{drawing.wall:.2f} (processor {drawing.processor:.2f})"
     print(f"| drawing an overlay, 60 s of 1280x720 | time over plain ffmpeg decoding and encoding | {figure} |")
     print(f"| avsep --help | seconds | {programs.help_seconds():.2f} |")
 

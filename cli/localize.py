@@ -91,8 +91,8 @@ drawing = options.stacked(
 looking = options.stacked(
     click.option(
         "--with-audio", callback=_sound, type=click.Path(path_type=Path), metavar="FILE",
-        help="Show where the sound of this file would come from, instead of the clip's own: it begins where the clip's sound does, with the "
-        "picture of a clip without sound, and is heard in the videos.",
+        help="Show where the sound of this file would come from, instead of the clip's own: it begins where the clip's sound does (with "
+        "the picture of a clip that has none), and is heard in the videos.",
     ),
     click.option(
         "--audio-track", type=click.IntRange(1), default=1, show_default=True, metavar="N",

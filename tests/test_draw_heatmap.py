@@ -106,7 +106,9 @@ def test_a_patch_of_half_the_size_has_the_values_between_the_pixels() -> None:
     assert np.abs(half.rgba - pairs).max() <= 3
 
 
-@pytest.mark.parametrize(("down", "across"), [(slice(31, 90), slice(17, 200)), (slice(-40, 180), slice(-7, 300)), (slice(0, 144), slice(130, 400))])
+@pytest.mark.parametrize(
+    ("down", "across"), [(slice(31, 90), slice(17, 200)), (slice(-40, 180), slice(-7, 300)), (slice(0, 144), slice(130, 400))]
+)
 def test_a_patch_lies_where_the_map_does(down: slice, across: slice) -> None:
     picture = np.random.default_rng(5).integers(0, 256, (144, 256, 3), dtype=np.uint8)
     drawing = OriginalDrawing(np.random.default_rng(6).normal(size=(1, 4, 6)))

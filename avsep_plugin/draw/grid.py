@@ -65,9 +65,7 @@ class Canvas:
     def spread(self, levels: Float32, outside: float = 0.0) -> Float32:
         """[h, w] -> [rows, columns], `outside` where there are no cells."""
         canvas = np.full((self.rows, self.columns), np.float32(outside), np.float32)
-        canvas[self._inside_rows, self._inside_columns] = product(
-            product(self._row_weights, levels), self._column_weights.T
-        )
+        canvas[self._inside_rows, self._inside_columns] = product(product(self._row_weights, levels), self._column_weights.T)
         return canvas
 
     def slopes(self, levels: Float32, rows: slice, columns: slice) -> tuple[Float32, Float32, slice, slice]:

@@ -54,7 +54,6 @@ class OriginalDrawing:
         value = (resize_aligned(cells, frame.shape[0], frame.shape[1]) - self._low) / (self._high - self._low)
         return _blend(frame, value)
 
-
     def patch(self, down: slice, across: slice, position: float, steps: slice | None = None, scale: int = 1) -> Patch | None:
         """What `draw` does to the pixels (down, across) of a picture, as a patch on this picture; None where nothing is drawn.
 
@@ -69,8 +68,9 @@ class OriginalDrawing:
         cells = (_at_time(chosen, position - (steps.start if steps else 0)) - self._low) / (self._high - self._low)
         if not (cells > 0).any():
             return None
-        drawn = ((cells > 0).any(axis=1 - axis) for axis in range(2))
-        (top, row_weights), (left, column_weights) = (_reached(*one, scale) for one in zip(drawn, (down, across), strict=True))
+        places = (np.flatnonzero((cells > 0).any(axis=1 - axis)) for axis in range(2))
+        sides = zip(places, cells.shape, (down, across), strict=True)
+        (top, row_weights), (left, column_weights) = (_reached(*side, scale) for side in sides)
         # matplotlib's lookup: entry floor(256 * v), the last one for v = 1.
         value = product(row_weights @ (256 * cells).astype(np.float32), column_weights.T)
         entries = np.clip(value, 0.0, 255.0, out=value).astype(np.uint8)
@@ -113,12 +113,13 @@ def _line_weights(cells: int, pixels: int) -> Float64:
     return weights
 
 
-def _reached(drawn: npt.NDArray[np.bool_], part: slice, scale: int) -> tuple[int, Float32]:
-    """The pixels of an axis that take anything of the drawn cells: the first one, and the [fields, cells] weights, `scale` pixels a field.
+def _reached(places: npt.NDArray[np.intp], cells: int, part: slice, scale: int) -> tuple[int, Float32]:
+    """The pixels of an axis that take anything of the cells at some places: the first one, and the weights [fields, cells] of fields of
+    `scale` pixels each.
 
     part: the pixels under the cells. Those before and behind it, which even out the ends, have no weights; none lies before the picture.
     """
-    cells, pixels, places = drawn.size, part.stop - part.start, np.flatnonzero(drawn)
+    pixels = part.stop - part.start
     per_cell = (pixels - 1) / max(cells - 1, 1)
     begin = int(max(places[0] - 1, 0) * per_cell)
     end = pixels if places[-1] + 1 >= cells - 1 else int((places[-1] + 1) * per_cell) + 1
