@@ -27,6 +27,16 @@ class Stems:
             raise ValueError(f"stems must be of one [channels, samples] shape, not {self.on.shape} and {self.off.shape}")
 
 
+class Evidence(NamedTuple):
+    """What the aligner says of one window; seconds after the first sample."""
+
+    start_seconds: Fraction
+    end_seconds: Fraction
+    shot: int
+    logit: float
+    """Positive: sound and picture are in sync."""
+
+
 class Cut(NamedTuple):
     """Where a new shot begins."""
 

@@ -14,14 +14,13 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
+from avsep_plugin.clip import Evidence
 from avsep_plugin.confidence_file import Confidence
 from avsep_plugin.config import CalibrationConfig
 from avsep_plugin.dsp.windows import Grid
 from avsep_plugin.feed import Pictures, cut, inputs
 from avsep_plugin.models.fused import Aligner
-from avsep_plugin.pipeline import Evidence, Progress, evidence_of, report
-
-__all__ = ["Evidence", "evidence", "rows", "untouched"]
+from avsep_plugin.pipeline import Progress, evidence_of, report
 
 _DIGITS = 6
 

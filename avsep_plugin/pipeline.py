@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avsep_plugin.clip import Cut, Float32, HeatMap
+from avsep_plugin.clip import Cut, Evidence, Float32, HeatMap
 from avsep_plugin.dsp.masks import Highs, MaskGrid, interpolate
 from avsep_plugin.dsp.shots import ONE_SHOT, Shots
 from avsep_plugin.dsp.stft import analyse
@@ -28,7 +28,7 @@ from avsep_plugin.models.fused import Aligner, Alignment
 from avsep_plugin.models.separator import Separator
 
 __all__ = [
-    "DEFAULTS", "Block", "Evidence", "Localisation", "Originals", "Pictures", "Precision", "Progress", "Reconstruction", "SeparateOptions",
+    "DEFAULTS", "Block", "Localisation", "Originals", "Pictures", "Precision", "Progress", "Reconstruction", "SeparateOptions",
     "align", "held", "reconstruct", "report", "separate",
 ]  # fmt: skip
 
@@ -75,16 +75,6 @@ class Originals(NamedTuple):
 
     on: Tensor
     off: Tensor
-
-
-class Evidence(NamedTuple):
-    """What the aligner says of one window; seconds after the first sample."""
-
-    start_seconds: Fraction
-    end_seconds: Fraction
-    shot: int
-    logit: float
-    """Positive: sound and picture are in sync."""
 
 
 @dataclass(frozen=True)

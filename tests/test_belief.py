@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from avsep_plugin.belief import Loudness, believed, least_strong
-from avsep_plugin.clip import Cut, HeatMap
+from avsep_plugin.clip import Cut, Evidence, HeatMap
 from avsep_plugin.config import CalibrationConfig
-from avsep_plugin.pipeline import Evidence, Localisation
+from avsep_plugin.pipeline import Localisation
 
 RATE = 8000
 STEP = Fraction(1, 10)

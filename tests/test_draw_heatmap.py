@@ -137,6 +137,12 @@ def test_a_patch_knows_the_steps_of_its_shot_only() -> None:
     assert drawing.patch(slice(0, 64), slice(0, 64), 0.9, slice(3, 3)) is None
 
 
+def test_what_lies_beside_the_picture_is_no_patch() -> None:
+    drawing = OriginalDrawing(np.array([[[1.0, 0.0, 0.0, 0.0]] * 2]), adaptive=False, max_value=1.0)
+    assert drawing.patch(slice(0, 64), slice(-300, 64), 0.0) is None
+    assert drawing.patch(slice(0, 64), slice(-100, 264), 0.0) is not None
+
+
 def test_nothing_strong_enough_is_no_patch() -> None:
     weak, flat = OriginalDrawing(np.full((1, 2, 2), 0.4), adaptive=False, max_value=1.0), OriginalDrawing(np.zeros((1, 2, 2)))
     assert (weak.patch(slice(0, 64), slice(0, 64), 0.0), flat.patch(slice(0, 64), slice(0, 64), 0.0)) == (None, None)

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avsep_plugin.clip import Cut, HeatMap
+from avsep_plugin.clip import Cut, Evidence, HeatMap
 from avsep_plugin.draw.levels import Levels
 from avsep_plugin.mapdata import FORMAT, Box, MapData, Peak, write_json, write_npz
-from avsep_plugin.pipeline import Evidence, Localisation
+from avsep_plugin.pipeline import Localisation
 
 STEP = Fraction(1, 4)
 WHOLE = (0.0, 0.0, 1.0, 1.0)

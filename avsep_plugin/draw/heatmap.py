@@ -74,6 +74,8 @@ class OriginalDrawing:
         # matplotlib's lookup: entry floor(256 * v), the last one for v = 1.
         value = product(row_weights @ (256 * cells).astype(np.float32), column_weights.T)
         entries = np.clip(value, 0.0, 255.0, out=value).astype(np.uint8)
+        if not entries.any():  # all that is drawn lies beside the picture
+            return None
         rgba = np.take(_patch_table(), entries, mode="clip")  # three times as fast as with a check of the entries
         return Patch(rgba.view(np.uint8).reshape(*entries.shape, 4), left, top, scale)
 
