@@ -4,18 +4,21 @@
     windows        | 0.8 | 0.3 | 0.9 |  ...  | 0.2 | 0.1  probability that sound and picture belong together
     believed       ==============        =====            with its neighbours, the second window is believed
 
+Every shot is judged by itself: neither windows nor silence on the other side of a cut have a say.
+
 A map is relative: the network finds some place that fits least badly for any sound. Whether it fits at all is what the network was
 trained to say, with the logit of every window.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
-from avsep_plugin.clip import Float32
+from avsep_plugin.clip import Float32, HeatMap
 from avsep_plugin.config import CalibrationConfig
 from avsep_plugin.pipeline import Localisation
 
@@ -54,26 +57,33 @@ class Loudness:
                 self._levels.append(self._energy / self._length)
                 self._energy, self._count = 0.0, 0
 
-    def heard(self, steps: int, step_seconds: Fraction) -> Bool:
-        """[steps] whether there is a sound within half a second of the middle of each step."""
+    def heard(self, heat_map: HeatMap) -> Bool:
+        """[T] whether there is a sound within half a second of the middle of each step, in its shot. The map begins with the sound."""
         loud = np.array([*self._levels, self._energy / max(self._count, 1)]) > 10 ** (_SILENCE_DB / 10)
         before = np.concatenate([[0], np.cumsum(loud)])
-        middle = (np.arange(steps) + 0.5) * float(step_seconds) * self._rate / self._length
-        reach = _SILENCE_SECONDS / 2 * self._rate / self._length
-        first, stop = (np.clip(np.rint(middle + side), 0, loud.size).astype(int) for side in (-reach, reach))
+        per_second = self._rate / self._length
+        middle = (np.arange(heat_map.values.shape[0]) + 0.5) * float(heat_map.step_seconds)
+        cuts = np.array([float(cut.seconds) for cut in heat_map.cuts])
+        begin, end = (np.concatenate(edges)[heat_map.shots] for edges in (([0.0], cuts), (cuts, [np.inf])))
+        first = np.maximum(middle - _SILENCE_SECONDS / 2, begin) * per_second
+        stop = np.minimum(middle + _SILENCE_SECONDS / 2, end) * per_second
+        first, stop = (np.clip(np.rint(edge), 0, loud.size).astype(int) for edge in (first, stop))
         heard: Bool = before[stop] > before[first]
         return heard
 
 
 def believed(found: Localisation, calibration: CalibrationConfig, abstain_below: float) -> Bool:
     """[T] for each step of the map: whether its window reaches that probability, judged together with the windows beside it."""
-    steps = found.heat_map.values.shape[0]
-    if not abstain_below or not found.logits.size:
-        return np.ones(steps, bool)
-    fits = np.array([calibration.probability(float(logit)) >= abstain_below for logit in _smoothed(found.logits)])
-    middles = (np.arange(steps) + 0.5) * float(found.heat_map.step_seconds)
-    windows = np.minimum(middles / float(found.window_seconds), fits.size - 1).astype(int)
-    chosen: Bool = fits[windows]
+    heat_map = found.heat_map
+    if not abstain_below or not found.windows:
+        return np.ones(heat_map.values.shape[0], bool)
+    shots = (shot for _, shot in groupby(found.windows, lambda window: window.shot))
+    logits = np.concatenate([_smoothed(np.array([window.logit for window in shot], np.float32)) for shot in shots])
+    fits = np.array([calibration.probability(float(logit)) >= abstain_below for logit in logits])
+    # Fractions: the middle of a step may lie on the edge of a window.
+    middles = [(2 * step + 1) * heat_map.step_seconds / 2 for step in range(heat_map.values.shape[0])]
+    starts = [window.start_seconds for window in found.windows]
+    chosen: Bool = fits[[max(bisect_right(starts, middle) - 1, 0) for middle in middles]]
     return chosen
 
 

@@ -10,28 +10,19 @@ elsewhere in the shot. Abstention is per shot and never per window.
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from avsep_plugin.clip import Evidence
 from avsep_plugin.confidence_file import Confidence
 from avsep_plugin.config import CalibrationConfig
 from avsep_plugin.dsp.windows import Grid
 from avsep_plugin.feed import Pictures, cut, inputs
 from avsep_plugin.models.fused import Aligner
-from avsep_plugin.pipeline import Progress, report
+from avsep_plugin.pipeline import Progress, evidence_of, report
 
 _DIGITS = 6
-
-
-class Evidence(NamedTuple):
-    """What the aligner says of one window; seconds after the first sample."""
-
-    start_seconds: Fraction
-    end_seconds: Fraction
-    shot: int
-    logit: float
 
 
 def evidence(
@@ -47,13 +38,11 @@ def evidence(
     Always in float32: a calibration holds for the numbers that it was fitted on. Raises TooShortError as `separate` does.
     """
     grid = Grid(model.config, sample_rate_hz, cuts_seconds)
-    rate = model.config.picture.frame_rate
     for window, sound in cut(mixture, grid, grid.window):
         frames, audio = inputs(model, grid, window, sound, pictures)
         with torch.inference_mode():
             logit = float(model(frames, audio).logits)
-        end = Fraction(sound.stop, sample_rate_hz) if window.last else window.keep.stop / rate
-        yield Evidence(window.keep.start / rate, end, window.shot.number, logit)
+        yield evidence_of(window, grid, sound, logit)
         report(progress, window, grid, sound)
 
 

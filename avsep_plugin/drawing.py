@@ -11,16 +11,14 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-
 from avsep_plugin.clip import Float32, HeatMap
 from avsep_plugin.draw.heatmap import OriginalDrawing
 from avsep_plugin.draw.legend import Kind, legend
 from avsep_plugin.draw.levels import Levels
-from avsep_plugin.draw.paint import Painter, Patch
+from avsep_plugin.draw.paint import Painter, Patch, fine_scale
 from avsep_plugin.localize_options import LocalizeFileOptions, Style, layer_kind, style_kind
 from avsep_plugin.media.layers import FilmLayer, LayerWriter, PngLayer
-from avsep_plugin.media.planes import Layer, Picture, blackened, copied, from_rgb, side_by_side, to_rgb
+from avsep_plugin.media.planes import Layer, Picture, blackened, copied, doubled
 from avsep_plugin.media.probe import MediaInfo
 from avsep_plugin.media.timecode import Clock
 from avsep_plugin.media.upright import UprightReader
@@ -125,31 +123,25 @@ class Brushes:
 
     def drawn(self, style: Style, moment: Moment) -> Picture:
         """A picture of its own in that style."""
-        if style == "original":
-            frame = from_rgb(self._as_the_original(moment), moment.picture)
-        else:
-            frame = blackened(moment.picture) if style == "heat-only" else copied(moment.picture)
-            patch = moment.contours if style == "contours" else moment.opaque if style == "heat-only" else moment.heat
+        frame = {"heat-only": blackened, "side-by-side": doubled}.get(style, copied)(moment.picture)
+        right = moment.picture.width if style == "side-by-side" else 0
+        for layer, patch in zip(self._layers[style], (self._patch(style, moment), self._legends[style]), strict=True):
             if patch is not None:
-                self._layers[style][0].lay(patch, frame)
-        words = self._legends[style]
-        if words is not None:
-            self._layers[style][1].lay(words, frame)
-        return side_by_side(moment.picture, frame) if style == "side-by-side" else frame
+                layer.lay(patch, frame, right)
+        return frame
 
-    def _as_the_original(self, moment: Moment) -> np.ndarray:
-        """[H, W, 3] as the original draws it, on the part of the picture that the map covers."""
+    def _patch(self, style: Style, moment: Moment) -> Patch | None:
+        if style == "original":
+            return self._as_the_original(moment.seconds - self._heat_map.start_seconds)
+        return moment.contours if style == "contours" else moment.opaque if style == "heat-only" else moment.heat
+
+    def _as_the_original(self, seconds: Fraction) -> Patch | None:
+        """As the original draws it, on the part of the picture that the map covers; only it does so before the map and behind it."""
         assert self._original is not None
-        drawn = to_rgb(moment.picture)
-        position = float((moment.seconds - self._heat_map.start_seconds) / self._heat_map.step_seconds)
         left, top, width, height = self._heat_map.area
-        across, down = _pixels(left, width, self.width), _pixels(top, height, self.height)
-        part = np.zeros((down.stop - down.start, across.stop - across.start, 3), np.uint8)
-        inside = slice(max(down.start, 0), min(down.stop, self.height)), slice(max(across.start, 0), min(across.stop, self.width))
-        place = tuple(slice(kept.start - whole.start, kept.stop - whole.start) for kept, whole in zip(inside, (down, across), strict=True))
-        part[place] = drawn[inside]
-        drawn[inside] = self._original.draw(part, position)[place]
-        return drawn
+        position = float(seconds / self._heat_map.step_seconds)
+        place = _pixels(top, height, self.height), _pixels(left, width, self.width)
+        return self._original.patch(*place, position, self._heat_map.shot_at(seconds), fine_scale(self.width, self.height))
 
 
 def _pixels(start: float, length: float, pixels: int) -> slice:

@@ -5,6 +5,7 @@ file --AudioReader--> blocks [C, n]
 """
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -58,25 +59,28 @@ class SlidingPictures:
 class Footage:
     """An open file: its sound track number `track` and its picture, or a region of it, as a model wants it. A context manager.
 
+    track: None for a file that is only looked at: it has no samples, and pictures are counted from the first one.
     cell_pixels: the picture is seen whole instead of what the model's square holds, in cells of so many of the network's pixels.
     Raises NoAudioError, NoVideoError and whatever else opening a file raises.
     """
 
     def __init__(
-        self, path: Path, picture: PictureConfig, track: int = 0, region: Region | None = None, tolerate_damage: bool = False,
+        self, path: Path, picture: PictureConfig, track: int | None = 0, region: Region | None = None, tolerate_damage: bool = False,
         cell_pixels: int | None = None,
     ) -> None:  # fmt: skip
         self.path, self.track, self.region, self.tolerate_damage = path, track, region, tolerate_damage
-        self._audio = AudioReader(path, track, tolerate_damage)
-        try:
-            self._frames = FrameReader(path, picture.frame_rate, self._audio.start_seconds, picture, region, tolerate_damage, cell_pixels)
-        except BaseException:
-            self._audio.close()
-            raise
-        self.pictures = SlidingPictures(self._frames)
-        self.sample_rate_hz, self.channels = self._audio.sample_rate_hz, self._audio.channels
-        self.start_seconds = self._audio.start_seconds
+        with ExitStack() as stack:
+            audio = None if track is None else AudioReader(path, track, tolerate_damage)
+            if audio is not None:
+                stack.callback(audio.close)
+            start = audio.start_seconds if audio is not None else Fraction(0)
+            self._frames = FrameReader(path, picture.frame_rate, start, picture, region, tolerate_damage, cell_pixels)
+            stack.callback(self._frames.close)
+            self._audio, self._stack = audio, stack.pop_all()
+        self.sample_rate_hz, self.channels = (audio.sample_rate_hz, audio.channels) if audio is not None else (0, 0)
+        self.start_seconds = self._frames.origin_seconds = audio.start_seconds if audio is not None else self._frames.first_seconds
         """Time of the first sample on the file's clock."""
+        self.pictures = SlidingPictures(self._frames)
 
     def again(self, picture: PictureConfig) -> "Footage":
         """The same file from its beginning, as another model wants its picture; to be closed like this one."""
@@ -85,7 +89,7 @@ class Footage:
     def blocks(self, samples: int | None = None) -> Iterator[Tensor]:
         """The sound from where the last reading ended, [C, n] float32 in pieces; `samples` of it, or (None) all the rest."""
         once = _BLOCK_SECONDS * self.sample_rate_hz
-        while samples is None or samples > 0:
+        while self._audio is not None and (samples is None or samples > 0):
             block = self._audio.read(once if samples is None else min(once, samples))
             if not block.shape[1]:
                 return
@@ -99,12 +103,11 @@ class Footage:
     @property
     def notes(self) -> list[str]:
         """What the readers had to mend so far."""
-        return [*self._audio.notes, *self._frames.salvage.notes, *self._frames.notes]
+        return [*(self._audio.notes if self._audio is not None else []), *self._frames.salvage.notes, *self._frames.notes]
 
     def close(self) -> None:
         """Let go of the file."""
-        self._audio.close()
-        self._frames.close()
+        self._stack.close()
 
     def __enter__(self) -> Self:
         return self

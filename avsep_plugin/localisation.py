@@ -1,7 +1,8 @@
 """Where in the picture the sound comes from: a clip in; overlay videos, layers and the map as data out.
 
-clip --Footage--> sound, pictures --align--> map, logits --belief--> Levels --drawing.draw--> overlays, layers
-                                                                            --mapdata-------> heatmap.npz, heatmap.json
+clip --survey---> its cuts
+clip --Footage--> sound, pictures --align--> map, windows --belief--> Levels --drawing.draw--> overlays, layers
+                                                                             --mapdata-------> heatmap.npz, heatmap.json
 """
 
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ from avsep_plugin.media.write import OverlaySound
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.pipeline import Localisation, Progress, align
 from avsep_plugin.publish import FileResult, published
-from avsep_plugin.survey import Passes
+from avsep_plugin.survey import Passes, survey
 
 _BLOCK_SECONDS = 1
 _SLACK_SECONDS = Fraction(1, 10)
@@ -45,24 +46,27 @@ def localize_file(
     """Find where in the picture the sound comes from, and write what the options name (`localisation_outputs`).
 
     Overlays, layers, peaks and boxes are of the evidence that is believed (see `belief`), on one scale for the whole clip; the grid itself
-    is as the network said it. docs/localize.md describes the files.
+    is as the network said it. Every shot is looked at by itself. docs/localize.md describes the files.
 
-    progress: takes the seconds that are done, finding the sound and drawing taken together.
+    progress: takes the seconds that are done, finding cuts and sound and drawing taken together.
     Raises MediaError (see errors.py) where the clip or the other sound does not allow it, OutputError, ConfigError for a bad region.
     """
-    info = probe_clip(source, 0 if options.with_audio else options.track, options.tolerate_damage)
+    info = probe_clip(source, None if options.with_audio else options.track, options.tolerate_damage)
     assert info.video is not None
     outputs = localisation_outputs(out_dir, options)
     region = Region.parse(options.region) if options.region else None
-    passes = Passes(progress, 1 + options.draws, info.audio[0].duration_seconds or info.duration_seconds)
+    length = next(iter(info.audio), info.video).duration_seconds or info.duration_seconds
+    passes = Passes(progress, options.shots + 1 + options.draws, length)
     other = Path(options.with_audio) if options.with_audio else None
     with published(source, outputs) as drafts, ExitStack() as stack:
-        own_track, whole = 0 if other else options.track, model.config.whole_cell_pixels
+        own_track = options.track if other is None else 0 if info.audio else None
+        whole = model.config.whole_cell_pixels
         footage = stack.enter_context(Footage(source, model.config.picture, own_track, region, options.tolerate_damage, whole))
         heard = _Heard.of(footage, info, other, options.track)
+        cuts = survey(footage, options.shots, None, 0.0, passes).shots.cuts_seconds
         loudness = Loudness(heard.sample_rate_hz)
         found = align(
-            model, loudness.watch(heard.blocks), heard.sample_rate_hz, footage.pictures, options.precision, passes.begin(),
+            model, loudness.watch(heard.blocks), heard.sample_rate_hz, footage.pictures, options.precision, passes.begin(), cuts,
             whole=whole is not None,
         )  # fmt: skip
         area = _area(info.video, model, region)
@@ -81,7 +85,7 @@ class _Heard:
     """The sound that is looked for."""
 
     blocks: Iterator[Tensor]
-    """Pieces [C, n], beginning with the clip's own sound."""
+    """Pieces [C, n], beginning with the clip's own sound, or with its picture where it has none."""
     sample_rate_hz: int
     overlay: OverlaySound
     picture_left: Fraction | None = None
@@ -132,7 +136,7 @@ class _Heard:
 def _levels(found: Localisation, loudness: Loudness, model: Aligner, options: LocalizeFileOptions) -> Levels:
     heat_map, calibration = found.heat_map, model.config.calibration
     drawn = believed(found, calibration, options.abstain_below)
-    drawn &= loudness.heard(heat_map.values.shape[0], heat_map.step_seconds)
+    drawn &= loudness.heard(heat_map)
     return Levels(heat_map, drawn, options.threshold, least_strong(calibration))
 
 
@@ -146,7 +150,7 @@ def _said(levels: Levels, options: LocalizeFileOptions) -> list[str]:
 def _write_data(
     found: Localisation, levels: Levels, model: Aligner, options: LocalizeFileOptions, info: MediaInfo, drafts: dict[str, Path]
 ) -> None:
-    probabilities = np.array([model.config.calibration.probability(float(logit)) for logit in found.logits], np.float32)
+    probabilities = np.array([model.config.calibration.probability(window.logit) for window in found.windows], np.float32)
     other = Path(options.with_audio).name if options.with_audio else None
     data = MapData(info.path.name, other, found, levels, probabilities)
     for kind, write in (("heatmap", write_npz), ("heatmap-json", write_json)):

@@ -41,6 +41,8 @@ class LocalizeFileOptions:
     """Which of the sound tracks, from 0 (of the other file, where there is one)."""
     region: str = ""
     """What the model may see of the picture (`media.region`); "": all of it."""
+    shots: bool = True
+    """Find the cuts, and judge every shot by itself."""
     tolerate_damage: bool = False
     precision: Precision = "fp32"
 

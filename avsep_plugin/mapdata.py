@@ -1,6 +1,7 @@
 """The heat map as data: the grid itself, the track of its peak, and boxes for every second. docs/localize.md shows the form."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from avsep_plugin.atomic import write_text
-from avsep_plugin.clip import Float32
+from avsep_plugin.clip import Float32, HeatMap
 from avsep_plugin.draw.grid import Area, Canvas
 from avsep_plugin.draw.levels import Levels
 from avsep_plugin.pipeline import Localisation
@@ -52,7 +53,7 @@ class MapData:
     """As the network said it: the map on the clip's clock."""
     levels: Levels
     probabilities: Float32
-    """[windows]"""
+    """[windows] that sound and picture belong together."""
 
     def peaks(self) -> list[Peak | None]:
         """For each step; None where no positive evidence is believed."""
@@ -60,16 +61,16 @@ class MapData:
         return [_peak(values, area) for values in self.levels.shown.values]
 
     def seconds(self) -> list[tuple[float, list[Box]]]:
-        """For every second of the map: its beginning on the clip's clock, and the boxes of its mean, the strongest first."""
+        """For every second of the map: its beginning on the clip's clock, and the boxes of its mean, the strongest first.
+
+        A second in which a new shot begins makes two of them, the other one from the cut on.
+        """
         shown = self.levels.shown
         canvas = Canvas(_FIELDS, _FIELDS, shown.values.shape[1:], shown.area, 1)
-        middles = (np.arange(shown.values.shape[0]) + 0.5) * float(shown.step_seconds)
-        result = []
-        for second in range(int(middles[-1]) + 1 if middles.size else 0):
-            inside = shown.values[(middles >= second) & (middles < second + 1)]
-            found = self._boxes(inside.mean(axis=0), canvas) if inside.size else []
-            result.append((float(shown.start_seconds + second), found))
-        return result
+        return [
+            (float(shown.start_seconds + start), self._boxes(shown.values[steps].mean(axis=0), canvas) if steps.size else [])
+            for start, steps in _pieces(shown)
+        ]
 
     def _boxes(self, values: Float32, canvas: Canvas) -> list[Box]:
         evidence = canvas.spread(values, outside=-np.inf)
@@ -84,6 +85,18 @@ class MapData:
         return sorted(boxes, key=lambda box: -box.value)
 
 
+def _pieces(heat_map: HeatMap) -> Iterator[tuple[Fraction, npt.NDArray[np.intp]]]:
+    """Seconds of the map, divided at its cuts: when each begins after the map does, and its steps."""
+    middles, shots = (np.arange(heat_map.values.shape[0]) + 0.5) * float(heat_map.step_seconds), heat_map.shots
+    begins = (Fraction(0), *(cut.seconds for cut in heat_map.cuts))
+    for second in range(int(middles[-1]) + 1 if middles.size else 0):
+        inside = np.flatnonzero((middles >= second) & (middles < second + 1))
+        if not inside.size:
+            yield Fraction(second), inside
+        for shot in np.unique(shots[inside]).tolist():
+            yield max(Fraction(second), begins[shot]), inside[shots[inside] == shot]
+
+
 def write_npz(data: MapData, path: Path) -> None:
     """Arrays, by the names of docs/localize.md; read it with `numpy.load`, nothing in it is pickled."""
     heat_map = data.found.heat_map
@@ -91,8 +104,8 @@ def write_npz(data: MapData, path: Path) -> None:
     boxes = [(start, *box) for start, found in data.seconds() for box in found]
     np.savez_compressed(
         path, values=heat_map.values, step_seconds=float(heat_map.step_seconds), start_seconds=float(heat_map.start_seconds),
-        area=np.array(heat_map.area), logits=data.found.logits, window_seconds=float(data.found.window_seconds),
-        probabilities=data.probabilities, strong=data.levels.strong, threshold=data.levels.threshold,
+        area=np.array(heat_map.area), cuts=np.array(_cuts(heat_map)), windows=np.array(_windows(data)).reshape(-1, 2),
+        logits=data.found.logits, probabilities=data.probabilities, strong=data.levels.strong, threshold=data.levels.threshold,
         shown=data.levels.shown.values.any(axis=(1, 2)),
         peaks=np.array([peak or nowhere for peak in data.peaks()], np.float32).reshape(-1, 3),
         boxes=np.array(boxes, np.float32).reshape(-1, 6),
@@ -102,16 +115,17 @@ def write_npz(data: MapData, path: Path) -> None:
 def write_json(data: MapData, path: Path) -> None:
     """One JSON object, by the names of docs/localize.md. Raises OutputError."""
     heat_map = data.found.heat_map
-    start, step, window = heat_map.start_seconds, heat_map.step_seconds, data.found.window_seconds
+    start, step = heat_map.start_seconds, heat_map.step_seconds
     left, top, width, height = heat_map.area
     text = {
         "format": FORMAT, "clip": data.clip, "sound": data.sound, "start_seconds": _number(start), "step_seconds": _number(step),
         "rows": heat_map.values.shape[1], "columns": heat_map.values.shape[2],
         "area": {"left": _number(left), "top": _number(top), "width": _number(width), "height": _number(height)},
         "strong": _number(data.levels.strong), "threshold": data.levels.threshold,
+        "cuts_seconds": _cuts(heat_map),
         "windows": [
-            {"start_seconds": _number(start + number * window), "logit": _number(logit), "probability": _number(probability)}
-            for number, (logit, probability) in enumerate(zip(data.found.logits, data.probabilities, strict=True))
+            {"start_seconds": begin, "end_seconds": end, "logit": _number(window.logit), "probability": _number(probability)}
+            for (begin, end), window, probability in zip(_windows(data), data.found.windows, data.probabilities, strict=True)
         ],
         "peaks": [
             {"time_seconds": _number(start + (number + Fraction(1, 2)) * step), **_named(peak)} for number, peak in enumerate(data.peaks())
@@ -120,6 +134,17 @@ def write_json(data: MapData, path: Path) -> None:
         "values": [[[_number(value) for value in row] for row in rows] for rows in heat_map.values],
     }  # fmt: skip
     write_text(json.dumps(text) + "\n", path)
+
+
+def _windows(data: MapData) -> list[tuple[float, float]]:
+    """Begin and end of each on the clip's clock."""
+    start = data.found.heat_map.start_seconds
+    return [(_number(start + window.start_seconds), _number(start + window.end_seconds)) for window in data.found.windows]
+
+
+def _cuts(heat_map: HeatMap) -> list[float]:
+    """When each shot but the first begins, on the clip's clock."""
+    return [_number(heat_map.start_seconds + cut.seconds) for cut in heat_map.cuts]
 
 
 def _named(place: Peak | Box | None) -> dict[str, float | None]:

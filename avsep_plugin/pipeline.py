@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from avsep_plugin.clip import Float32, HeatMap
+from avsep_plugin.clip import Cut, Evidence, Float32, HeatMap
 from avsep_plugin.dsp.masks import Highs, MaskGrid, interpolate
 from avsep_plugin.dsp.shots import ONE_SHOT, Shots
 from avsep_plugin.dsp.stft import analyse
@@ -81,10 +82,13 @@ class Localisation:
     """Where the sound comes from, and whether it belongs to the picture at all."""
 
     heat_map: HeatMap
-    logits: Float32
-    """[windows] one per window of the grid, positive: sound and picture are in sync."""
-    window_seconds: Fraction
-    """What one window keeps: window k speaks for the time from k * window_seconds on."""
+    windows: tuple[Evidence, ...]
+    """All windows of the grid, one after the other; a step of the map is of the one in which its middle lies."""
+
+    @property
+    def logits(self) -> Float32:
+        """[windows]"""
+        return np.array([window.logit for window in self.windows], np.float32)
 
 
 def separate(
@@ -161,25 +165,33 @@ def align(
     """Where in the picture the sound comes from: the class activation maps of all windows on one grid of equal steps.
 
     pictures: of the model's crop, or (`whole`) of any size; the map covers what they show, and the caller knows what part of the footage
-    that is. cuts_seconds: no window straddles one of these times after the first sample.
+    that is. cuts_seconds: no window straddles one of these times after the first sample, and nothing is carried over them.
     Cell t of the result is centred in the step [t, t + 1) * step; it takes its value, interpolated in time, from the window that
     keeps this centre. Raises TooShortError as `separate` does.
     """
     grid = Grid(model.config, sample_rate_hz, cuts_seconds)
     step = _cell_frames(model)
     maps: list[Tensor] = []
-    logits: list[Tensor] = []
+    windows: list[Evidence] = []
     for window, sound in cut(mixture, grid, grid.window):
         frames, audio = inputs(model, grid, window, sound, pictures)
         with torch.inference_mode(), _precision(model, precision):
             found: Alignment = model.look_around(frames, audio, _MARGIN_CELLS) if whole else model(frames, audio)
         end = grid.frame_count(sound.stop) if window.last else window.keep.stop
         maps.append(_kept_cells(found.cam[0].float().cpu(), window, step, end))
-        logits.append(found.logits.float().cpu())
+        windows.append(evidence_of(window, grid, sound, float(found.logits)))
         report(progress, window, grid, sound)
-    rate = model.config.picture.frame_rate
-    heat_map = HeatMap(torch.cat(maps).numpy(), step_seconds=step / rate)
-    return Localisation(heat_map, torch.cat(logits).numpy(), window_seconds=model.config.window.hop_frames / rate)
+    values = torch.cat(maps).numpy()
+    first_steps = (min(_first_step(frame, step), values.shape[0]) for frame in grid.cut_frames)
+    cuts = tuple(Cut(*cut) for cut in zip(cuts_seconds, first_steps, strict=True))
+    return Localisation(HeatMap(values, step / model.config.picture.frame_rate, cuts=cuts), tuple(windows))
+
+
+def evidence_of(window: Window, grid: Grid, sound: SampleBuffer, logit: float) -> Evidence:
+    """What was said of a window, with the time that it keeps."""
+    rate = grid.config.picture.frame_rate
+    end = Fraction(sound.stop, grid.sample_rate_hz) if window.last else window.keep.stop / rate
+    return Evidence(window.keep.start / rate, end, window.shot.number, logit)
 
 
 def _mask(model: Separator, grid: Grid, window: Window, sound: SampleBuffer, pictures: Pictures, precision: Precision) -> Tensor:

@@ -41,10 +41,10 @@ def _programs(folder: Path, short: int, long: int) -> None:
             print(f"| {command}, {seconds} s of 640x360 | s per s of footage | {run.seconds / seconds:.3f} |")
         ratio = runs[long].peak_mib / runs[short].peak_mib
         print(f"| {command} | peak memory, {long} s over {short} s | {ratio:.2f} ({runs[short].peak_mib:.0f} MiB for {short} s) |")
-    wall, processor = overlay.ratios(overlay.make_clip(folder, 60), 60)
-    print(
-        f"| drawing an overlay, 60 s of 1280x720 | time over plain ffmpeg decoding and encoding | {wall:.2f} (processor {processor:.2f}) |"
-    )
+    spent = overlay.measure(overlay.make_clip(folder, 60), 60, ["heat"])
+    drawing = spent["heat"].over(spent["plain"])
+    figure = f"{drawing.wall:.2f} (processor {drawing.processor:.2f})"
+    print(f"| drawing an overlay, 60 s of 1280x720 | time over plain ffmpeg decoding and encoding | {figure} |")
     print(f"| avsep --help | seconds | {programs.help_seconds():.2f} |")
 
 

@@ -1,14 +1,20 @@
-"""Drawing overlays: time to write a clip with a ready heat map over it, against plain ffmpeg that decodes and encodes the same clip."""
+"""Drawing overlays: time to write a clip with a ready heat map over it, against plain ffmpeg that decodes and encodes the same clip.
 
+`python -m benchmarks.overlay [STYLE...] [--seconds N] [--repeats N]` prints a table in Markdown, by default of all styles.
+"""
+
+import argparse
 import os
 import resource
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
@@ -32,6 +38,15 @@ class Spent:
 
     wall: float
     processor: float
+
+    @classmethod
+    def shortest(cls, runs: "Sequence[Spent]") -> "Spent":
+        """Of some runs of the same thing."""
+        return cls(min(run.wall for run in runs), min(run.processor for run in runs))
+
+    def over(self, other: "Spent") -> "Spent":
+        """How many times as long."""
+        return Spent(self.wall / other.wall, self.processor / other.processor)
 
 
 def make_clip(folder: Path, seconds: int) -> Path:
@@ -62,19 +77,35 @@ def ours(clip: Path, seconds: int, style: Style = "heat") -> Spent:
         return _spent(lambda: draw(probe(clip), show, outputs, options, lambda _: None))
 
 
-def plain(clip: Path) -> Spent:
-    """What ffmpeg takes to decode the clip and to encode it in the same way."""
+def plain(clip: Path, doubled: bool = False) -> Spent:
+    """What ffmpeg takes to decode the clip and to encode it in the same way; doubled: with its picture twice side by side."""
+    twice = ("-filter_complex", "[0:v]split[a][b];[a][b]hstack[v]", "-map", "[v]", "-map", "0:a") if doubled else ()
     settings = [word for key, value in OVERLAY.options.items() for word in (f"-{key}", value)]
     with tempfile.TemporaryDirectory() as name:
         target = str(Path(name) / "plain.mp4")
-        return _spent(lambda: _ffmpeg("-i", str(clip), "-c:v", OVERLAY.encoder, *settings, "-c:a", "aac", "-b:a", "288k", target))
+        return _spent(lambda: _ffmpeg("-i", str(clip), *twice, "-c:v", OVERLAY.encoder, *settings, "-c:a", "aac", "-b:a", "288k", target))
 
 
-def ratios(clip: Path, seconds: int, repeats: int = 3, style: Style = "heat") -> tuple[float, float]:
-    """Ours over plain ffmpeg, in wall time and in processor time: the shortest of some runs, taken in turn."""
-    runs = [(ours(clip, seconds, style), plain(clip)) for _ in range(repeats)]
-    wall = min(one.wall for one, _ in runs) / min(other.wall for _, other in runs)
-    return wall, min(one.processor for one, _ in runs) / min(other.processor for _, other in runs)
+def measure(clip: Path, seconds: int, styles: Sequence[Style], repeats: int = 3) -> dict[str, Spent]:
+    """The shortest of some runs, taken in turn, by style; and of ffmpeg alone, `plain` and (for side-by-side) `doubled`."""
+    work: dict[str, Callable[[], Spent]] = {"plain": lambda: plain(clip)}
+    if "side-by-side" in styles:
+        work["doubled"] = lambda: plain(clip, doubled=True)
+    work |= {style: partial(ours, clip, seconds, style) for style in styles}
+    runs = [{name: run() for name, run in work.items()} for _ in range(repeats)]
+    return {name: Spent.shortest([one[name] for one in runs]) for name in work}
+
+
+def table(spent: dict[str, Spent]) -> str:
+    """Ratios to plain ffmpeg in Markdown; of side-by-side also to ffmpeg that encodes as large a picture."""
+    lines = ["| | time over plain ffmpeg | processor time | time over ffmpeg with the picture doubled |", "|---|---|---|---|"]
+    for name, one in spent.items():
+        if name == "plain":
+            continue
+        ratio, called = one.over(spent["plain"]), "ffmpeg with the picture doubled" if name == "doubled" else name
+        fair = f"{one.over(spent['doubled']).wall:.2f}" if name == "side-by-side" else ""
+        lines.append(f"| {called} | {ratio.wall:.2f} | {ratio.processor:.2f} | {fair} |")
+    return "\n".join(lines)
 
 
 def _spent(work: Callable[[], object]) -> Spent:
@@ -92,8 +123,21 @@ def _ffmpeg(*arguments: str) -> None:
     subprocess.run([find_ffmpeg(), "-nostdin", "-v", "error", "-y", *arguments], check=True)
 
 
+def main() -> None:
+    """Measure the styles that are named."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.overlay", description=__doc__)
+    parser.add_argument("styles", nargs="*", metavar="STYLE", help=f"{', '.join(get_args(Style))}; default: all")
+    parser.add_argument("--seconds", type=int, default=60, help=f"of the clip, in steps of {SCENE_SECONDS} (default: 60)")
+    parser.add_argument("--repeats", type=int, default=3, help="runs, of which the shortest counts (default: 3)")
+    given = parser.parse_args()
+    unknown = set(given.styles) - set(get_args(Style))
+    if unknown or given.seconds < SCENE_SECONDS or given.seconds % SCENE_SECONDS or given.repeats < 1:
+        parser.error(f"cannot measure {', '.join(sorted(unknown)) or 'that'}")
+    with tempfile.TemporaryDirectory() as folder:
+        clip = make_clip(Path(folder), given.seconds)
+        spent = measure(clip, given.seconds, given.styles or get_args(Style), given.repeats)
+    print(f"{given.seconds} s of 1280x720, {os.cpu_count()} cores, the shortest of {given.repeats} runs\n\n{table(spent)}")
+
+
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as work_folder:
-        measured = make_clip(Path(work_folder), 60)
-        wall, processor = ratios(measured, 60)
-        print(f"overlay of 60 s of 1280x720 over plain ffmpeg, {os.cpu_count()} cores: time {wall:.2f}, processor time {processor:.2f}")
+    main()

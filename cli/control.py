@@ -29,6 +29,10 @@ region_option = click.option(
     "or what is white in a picture.  [default: all]",
 )  # fmt: skip
 
+shots_option = click.option(
+    "--shots/--no-shots", default=True, show_default=True, help="Find the shot cuts, and judge every shot by itself."
+)
+
 control = stacked(
     click.option(
         "--amount", type=click.FloatRange(0, 1), metavar="0..1",
@@ -39,7 +43,7 @@ control = stacked(
         help="The same in decibels: the off-screen sound is turned down by so much.",
     ),
     region_option,
-    click.option("--shots/--no-shots", default=True, show_default=True, help="Find the shot cuts, and judge every shot by itself."),
+    shots_option,
     click.option(
         "--abstain-below", type=click.FloatRange(0, 1), metavar="P",
         help="Leave a shot untouched where the probability that sound and picture belong together stays below P; 0: never.  [default: 0]",

@@ -13,7 +13,7 @@ from avsep_plugin.tasks import LocalizeTask
 from . import batch_options, options
 from .clips import run_clips
 from .console import Talk
-from .control import region_option
+from .control import region_option, shots_option
 
 STYLES = ("heat", "original", "side-by-side", "contours", "heat-only", "none")
 LAYERS = ("prores4444", "vp9", "png")
@@ -91,14 +91,15 @@ drawing = options.stacked(
 looking = options.stacked(
     click.option(
         "--with-audio", callback=_sound, type=click.Path(path_type=Path), metavar="FILE",
-        help="Show where the sound of this file would come from, instead of the clip's own: it begins where the clip's sound does, and is "
-        "heard in the videos.",
+        help="Show where the sound of this file would come from, instead of the clip's own: it begins where the clip's sound does (with "
+        "the picture of a clip that has none), and is heard in the videos.",
     ),
     click.option(
         "--audio-track", type=click.IntRange(1), default=1, show_default=True, metavar="N",
         help="Which sound track, of the clip or of the other file.",
     ),
     region_option,
+    shots_option,
     click.option(
         "--tolerate-damage", is_flag=True,
         help="Of a clip that FFmpeg finds damaged, take what can be decoded, and say so in warnings. Otherwise such a clip is an error.",
@@ -130,6 +131,7 @@ def localize(
     with_audio: str,
     audio_track: int,
     region: str | None,
+    shots: bool,
     tolerate_damage: bool,
 ) -> None:
     """Show where in the picture the sound comes from.
@@ -155,7 +157,7 @@ def localize(
     settings = {
         "styles": styles, "layers": layers, "data": data, "threshold": threshold, "opacity": opacity, "legend": legend,
         "abstain_below": abstain_below, "with_audio": with_audio, "track": audio_track - 1, "region": region or "",
-        "tolerate_damage": tolerate_damage,
+        "shots": shots, "tolerate_damage": tolerate_damage,
     }  # fmt: skip
     asked = model or store.AUTO
     task = LocalizeTask(store.resolve(asked, "align"), device, settings)

@@ -8,9 +8,11 @@ from typing import Any
 import av
 import numpy as np
 import torch
+from av.video.reformatter import ColorRange, VideoReformatter
 from torch import Tensor, nn
 
 from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig, StftConfig, WindowConfig
+from avsep_plugin.media.planes import copy_tags, matrix
 from avsep_plugin.models.fused import Alignment
 
 RATE = 16000
@@ -122,3 +124,18 @@ def shown(path: Path, codec: str | None = None, pixel_format: str = "rgb24") -> 
 def colourful(picture: np.ndarray) -> np.ndarray:
     """[H, W] how far a picture is from grey."""
     return np.ptp(picture[..., :3].astype(int), axis=2)
+
+
+def to_rgb(frame: av.VideoFrame) -> np.ndarray:
+    """[H, W, 3] of a picture in YUV."""
+    rgb = VideoReformatter().reformat(
+        frame, format="rgb24", src_colorspace=matrix(frame), dst_color_range=ColorRange.JPEG, interpolation="BICUBIC", threads=1
+    )
+    return rgb.to_ndarray()
+
+
+def from_rgb(picture: np.ndarray, like: av.VideoFrame) -> av.VideoFrame:
+    """[H, W, 3] as YUV 4:2:0 with the matrix, time and colours of another picture."""
+    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+    flat = VideoReformatter().reformat(rgb, format="yuv420p", dst_colorspace=matrix(like), dst_color_range=ColorRange.MPEG, threads=1)
+    return copy_tags(like, flat)

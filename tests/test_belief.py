@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from avsep_plugin.belief import Loudness, believed, least_strong
-from avsep_plugin.clip import HeatMap
+from avsep_plugin.clip import Cut, Evidence, HeatMap
 from avsep_plugin.config import CalibrationConfig
 from avsep_plugin.pipeline import Localisation
 
@@ -15,18 +15,24 @@ RATE = 8000
 STEP = Fraction(1, 10)
 
 
-def found(logits: list[float], steps: int) -> Localisation:
-    """Windows of one second, steps of a tenth."""
-    return Localisation(HeatMap(np.ones((steps, 1, 1), np.float32), STEP), np.array(logits, np.float32), Fraction(1))
+def steps_of(count: int, cuts: tuple[Cut, ...] = ()) -> HeatMap:
+    return HeatMap(np.ones((count, 1, 1), np.float32), STEP, cuts=cuts)
 
 
-def heard(*parts: tuple[float, float], block: int = 777) -> np.ndarray:
+def found(logits: list[float], steps: int, shots: list[int] | None = None) -> Localisation:
+    """Windows of one second, steps of a tenth; shots: the number of that of each window."""
+    windows = zip(logits, shots or [0] * len(logits), strict=True)
+    said = tuple(Evidence(Fraction(at), Fraction(at + 1), shot, logit) for at, (logit, shot) in enumerate(windows))
+    return Localisation(steps_of(steps), said)
+
+
+def heard(*parts: tuple[float, float], block: int = 777, cuts: tuple[Cut, ...] = ()) -> np.ndarray:
     """Steps in which a sound of such parts (seconds, RMS) is heard."""
     sound = torch.cat([torch.full((2, round(seconds * RATE)), level) for seconds, level in parts], dim=1)
     loudness = Loudness(RATE)
     passed = list(loudness.watch(sound.split(block, dim=1)))
     assert torch.equal(torch.cat(passed, dim=1), sound)
-    return loudness.heard(round(sound.shape[1] / RATE / STEP), STEP)
+    return loudness.heard(steps_of(round(sound.shape[1] / RATE / STEP), cuts))
 
 
 def test_short_pauses_belong_to_the_sound() -> None:
@@ -36,6 +42,12 @@ def test_short_pauses_belong_to_the_sound() -> None:
 def test_long_silence_is_nobodys() -> None:
     quiet = ~heard((1, 0.1), (3, 1e-4), (1, 0.1))
     assert np.flatnonzero(quiet).tolist() == list(range(15, 35))
+
+
+def test_silence_is_not_filled_from_another_shot() -> None:
+    cuts = (Cut(Fraction(1), 10), Cut(Fraction(2), 20))
+    assert np.flatnonzero(~heard((1, 0.1), (1, 0), (1, 0.1), cuts=cuts)).tolist() == list(range(10, 20))
+    assert heard((1, 0.1), (0.9, 0), (1.1, 0.1)).all()
 
 
 def test_a_quiet_sound_is_a_sound() -> None:
@@ -52,6 +64,20 @@ def test_a_window_is_judged_with_its_neighbours() -> None:
     chosen = believed(found([2, -1, 2, -3, -3, -3, 1, 1], 80), CalibrationConfig(), 0.5)
     assert chosen.reshape(8, 10).all(axis=1).tolist() == [True, True, False, False, False, False, False, True]
     assert chosen.reshape(8, 10).any(axis=1).tolist() == [True, True, False, False, False, False, False, True]
+
+
+def test_a_window_of_another_shot_has_no_say() -> None:
+    """The second window is believed for the sake of its neighbours, unless they are of other shots."""
+    logits, sure = [2.0, -1.0, 2.0], [True] * 10
+    assert believed(found(logits, 30), CalibrationConfig(), 0.5).tolist() == sure * 3
+    assert believed(found(logits, 30, [0, 1, 2]), CalibrationConfig(), 0.5).tolist() == sure + [False] * 10 + sure
+    assert believed(found(logits, 30, [0, 0, 1]), CalibrationConfig(), 0.5).tolist() == sure * 3
+    assert believed(found([0.5, -1.0, 2.0], 30, [0, 0, 1]), CalibrationConfig(), 0.5).tolist() == [False] * 20 + sure
+
+
+def test_a_step_is_of_the_window_in_which_its_middle_lies() -> None:
+    windows = (Evidence(Fraction(0), Fraction(1, 4), 0, 9.0), Evidence(Fraction(1, 4), Fraction(1), 1, -9.0))
+    assert believed(Localisation(steps_of(10), windows), CalibrationConfig(), 0.5).tolist() == [True] * 2 + [False] * 8
 
 
 def test_never_abstaining() -> None:

@@ -45,10 +45,10 @@ def test_every_option_arrives(settings: Callable[..., LocalizeFileOptions], make
     other = make_clip(tmp_path / "other.wav", picture=False)
     words = (
         f"--style contours,heat --style original --layer png --layer vp9 --data json --threshold 0.2 --opacity 0.9 --no-legend "
-        f"--abstain-below 0.7 --with-audio {other} --audio-track 2 --region left --tolerate-damage"
+        f"--abstain-below 0.7 --with-audio {other} --audio-track 2 --region left --no-shots --tolerate-damage"
     )
     assert settings(*words.split()) == LocalizeFileOptions(
-        ("contours", "heat", "original"), ("png", "vp9"), ("json",), 0.2, 0.9, False, 0.7, str(other), 1, "left", True
+        ("contours", "heat", "original"), ("png", "vp9"), ("json",), 0.2, 0.9, False, 0.7, str(other), 1, "left", False, True
     )
 
 

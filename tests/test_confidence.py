@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from avsep_plugin.confidence import Evidence, evidence, rows, untouched
+from avsep_plugin.clip import Evidence
+from avsep_plugin.confidence import evidence, rows, untouched
 from avsep_plugin.confidence_file import Confidence, as_text
 from avsep_plugin.config import CalibrationConfig, ModelConfig, PictureConfig, StftConfig, WindowConfig
 from avsep_plugin.dsp.shots import ONE_SHOT

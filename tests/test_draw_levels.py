@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from avsep_plugin.clip import HeatMap
+from avsep_plugin.clip import Cut, HeatMap
 from avsep_plugin.draw.levels import Levels, at_time
 
 STEP = Fraction(1, 2)
@@ -62,6 +62,27 @@ def test_what_is_not_believed_fades_within_a_step_and_does_not_count_for_the_sca
 
 def test_outside_of_the_map_it_fades_within_a_step() -> None:
     assert drawn(levels([4, 4], threshold=0.0), -1, -0.5, 0, 2, 2.25, 3) == [0, 0.5, 1, 1, 0.75, 0]
+
+
+def test_nothing_fades_over_a_cut() -> None:
+    """The new shot is shown from 1.25 steps on; the second step, whose middle lies behind that, is its first."""
+    cuts = (Cut(Fraction(5, 4) * STEP, 1),)
+    heat_map = HeatMap(np.array([4, 0, 2], np.float32).reshape(3, 1, 1), STEP, Fraction(10), cuts=cuts)
+    of = Levels(heat_map, np.ones(3, bool), 0.0, 4.0)
+    assert drawn(of, 0.5, 1.0, 1.2, 1.25, 1.5, 2.0, 2.5) == pytest.approx([1, 1, 1, 0, 0, 0.25, 0.5])
+
+
+def test_a_shot_without_a_step_has_no_map() -> None:
+    cuts = (Cut(Fraction(1, 10) * STEP, 0), Cut(Fraction(7, 5) * STEP, 1), Cut(Fraction(9, 5) * STEP, 2))
+    heat_map = HeatMap(np.full((2, 1, 1), 4, np.float32), STEP, Fraction(10), cuts=cuts)
+    of = Levels(heat_map, np.ones(2, bool), 0.0)
+    assert [of.at(10 + Fraction(steps) * STEP) is None for steps in (0.05, 0.1, 1.3, 1.5, 1.9)] == [True, False, False, False, True]
+
+
+@pytest.mark.parametrize("cuts", [[(1, 1), (0, 1)], [(1, 2), (2, 1)], [(1, 3)], [(-1, 0)]])
+def test_cuts_that_make_no_shots(cuts: list[tuple[int, int]]) -> None:
+    with pytest.raises(ValueError, match="cuts"):
+        HeatMap(np.zeros((2, 1, 1), np.float32), STEP, cuts=tuple(Cut(Fraction(seconds), step) for seconds, step in cuts))
 
 
 def test_a_map_of_which_nothing_is_believed() -> None:

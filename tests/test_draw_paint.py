@@ -4,12 +4,13 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
+from sighted import from_rgb, to_rgb
 
 from avsep_plugin.draw.colours import colour_table
 from avsep_plugin.draw.grid import Canvas, cell_weights, fitting_scale
 from avsep_plugin.draw.legend import legend
 from avsep_plugin.draw.paint import MAX_OPACITY, Painter, Patch, rising
-from avsep_plugin.media.planes import Layer, copied, from_rgb, hd_tags, plane, side_by_side, to_rgb
+from avsep_plugin.media.planes import Layer, copied, doubled, hd_tags, plane
 
 SIZE = (320, 240)
 AREA = (0.1, 0.2, 0.7, 0.6)
@@ -162,9 +163,22 @@ def test_contours_lie_at_even_places_and_mark_the_threshold() -> None:
 
 
 def test_side_by_side_is_both() -> None:
-    both = side_by_side(photo(), copied(photo()))
+    both = doubled(photo())
     assert (both.width, both.height) == (640, 240)
-    assert np.array_equal(plane(both, 1)[:, :160], plane(both, 1)[:, 160:])
+    for index in range(3):
+        assert np.array_equal(*np.split(plane(both, index), 2, axis=1))
+        assert np.array_equal(np.split(plane(both, index), 2, axis=1)[0], plane(photo(), index))
+
+
+def test_a_patch_can_be_laid_further_to_the_right() -> None:
+    patch = Patch(np.tile(np.array([250, 20, 20, 200], np.uint8), (8, 8, 1)), 32, 16, 2)
+    both, alone = doubled(photo()), copied(photo())
+    Layer().lay(patch, both, right=320)
+    Layer().lay(patch, alone)
+    for index in range(3):
+        left, right = np.split(plane(both, index), 2, axis=1)
+        assert np.array_equal(left, plane(photo(), index))
+        assert np.array_equal(right, plane(alone, index))
 
 
 def test_weights_add_up_to_one() -> None:

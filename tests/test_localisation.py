@@ -11,9 +11,9 @@ import torch
 from sighted import CONFIG, RATE, STEP, WINDOW, aligner, colourful, shown, sound, steady, write_clip
 from torch import Tensor
 
-from avsep_plugin.errors import ConfigError, DamagedMediaError, NoVideoError
+from avsep_plugin.errors import ConfigError, DamagedMediaError, NoAudioError, NoVideoError
 from avsep_plugin.localisation import localize_file
-from avsep_plugin.localize_options import LocalizeFileOptions, localisation_outputs
+from avsep_plugin.localize_options import LocalizeFileOptions, Style, localisation_outputs, style_kind
 from avsep_plugin.media.probe import probe
 from avsep_plugin.media.read import AudioReader
 
@@ -76,6 +76,60 @@ def test_colour_begins_when_the_evidence_does(tmp_path: Path, jump: float) -> No
     strength = np.array([colourful(picture).mean() for _, picture in pictures])
     first = float(next(time for (time, _), much in zip(pictures, strength, strict=True) if much > strength.max() / 2))
     assert abs(first - jump) <= STEP / 2 + Fraction(1, 25)
+
+
+CUT = Fraction(37, 25)
+"""Where the second shot of `two_shots` begins: neither on a step of the map nor on a window."""
+
+
+def two_shots(path: Path, before: int, after: int) -> Path:
+    """3.2 s that change their brightness at the cut."""
+    return write_clip(path, steady(SECONDS), grey=lambda time: after if time >= CUT - Fraction(1, 1000) else before)
+
+
+def as_bright_as_the_window(brightness: Tensor) -> Tensor:
+    """Evidence that is the same in all of a window, and looks at all that the window sees."""
+    return (10 * brightness.mean() - 3).expand(brightness.shape[0], 2, 2)
+
+
+def localized_shots(folder: Path, before: int, after: int, **options: bool) -> tuple[np.ndarray, np.ndarray, list[float]]:
+    """The map before and after the cut, and the cuts that were found."""
+    source = two_shots(folder / f"{before}-{after}.mov", before, after)
+    everything = LocalizeFileOptions(styles=(), **options)
+    outputs = localize_file(source, folder / f"{before}-{after}", aligner(as_bright_as_the_window), everything).outputs
+    with np.load(outputs["heatmap"]) as found:
+        values, middles = found["values"], (np.arange(len(found["values"])) + 0.5) * float(STEP)
+        return values[middles < CUT], values[middles > CUT], found["cuts"].tolist()
+
+
+def test_nothing_beyond_a_cut_changes_a_map(tmp_path: Path) -> None:
+    before, after, cuts = localized_shots(tmp_path, 60, 180)
+    assert cuts == pytest.approx([float(CUT)], abs=1e-4)
+    assert np.array_equal(localized_shots(tmp_path, 60, 250)[0], before)
+    assert np.array_equal(localized_shots(tmp_path, 120, 180)[1], after)
+
+
+def test_without_shots_windows_look_over_a_cut(tmp_path: Path) -> None:
+    before, after, cuts = localized_shots(tmp_path, 60, 180, shots=False)
+    assert cuts == []
+    assert not np.array_equal(localized_shots(tmp_path, 60, 250, shots=False)[0], before)
+    assert not np.array_equal(localized_shots(tmp_path, 120, 180, shots=False)[1], after)
+
+
+@pytest.mark.parametrize("style", ["heat", "original", "contours", "heat-only"])
+def test_colour_changes_with_the_first_picture_of_a_shot(tmp_path: Path, style: Style) -> None:
+    def when_bright(brightness: Tensor) -> Tensor:
+        # The original draws evidence against as well.
+        cam = torch.zeros(brightness.shape[0], 2, 2)
+        cam[:, 0, 0] = torch.where(brightness > 0.5, 5.0, 0.0)
+        return cam
+
+    options = LocalizeFileOptions(styles=(style,), legend=False)
+    outputs = localize_file(two_shots(tmp_path / "a.mov", 60, 180), tmp_path / "out", aligner(when_bright, 1.0), options).outputs
+    strength = np.array([colourful(picture).mean() for _, picture in shown(outputs[style_kind(style)])])
+    first = int(CUT * 25)
+    assert strength[:first].max() < 0.1 * strength.max()
+    assert strength[first:].min() > 0.7 * strength.max()
 
 
 def test_what_is_not_believed_is_not_drawn(clip: Path, tmp_path: Path) -> None:
@@ -221,6 +275,34 @@ def test_another_sound_stands_in_for_the_clips(clip: Path, tmp_path: Path) -> No
     # Noise through AAC: what little is left of it has to lie in the same place.
     fit = np.correlate(heard[2000:10000], expected[2000 - 200 : 2000 + 200 + 1], "valid")
     assert np.corrcoef(heard[2000:10000], expected[2000:10000])[0, 1] > 0.5, fit.argmax()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_another_sound_over_a_clip_that_has_none(tmp_path: Path, suffix: str) -> None:
+    """Sound and picture begin together, wherever on the file's clock the picture begins."""
+    start = Fraction(0) if suffix == ".mp4" else Fraction(2)
+    silent = write_clip(tmp_path / f"silent{suffix}", [start + time for time in steady(SECONDS)], samples=np.zeros((1, 0), np.int16))
+    assert not probe(silent).audio
+    other = write_clip(tmp_path / "other.mov", steady(0.04), samples=sound(SECONDS))
+    options = LocalizeFileOptions(with_audio=str(other), legend=False, layers=("png",))
+    result = localize_file(silent, tmp_path / "out", aligner(), options)
+    assert result.warnings == []
+    begins = shown(silent)[0][0]
+    pictures = shown(result.outputs["overlay"])
+    assert [time - begins for time, _ in pictures] == steady(SECONDS)
+    assert min(colourful(picture)[12, 16] for _, picture in pictures) > 40
+    with np.load(result.outputs["heatmap"]) as found:
+        assert float(found["start_seconds"]) == begins
+        assert len(found["values"]) == SECONDS / STEP
+    with AudioReader(result.outputs["overlay"]) as reader:
+        assert abs(reader.start_seconds - begins) < Fraction(1, 500)
+        assert abs(reader.read(10**6).shape[1] - SECONDS * RATE) <= 1024
+
+
+def test_a_clip_without_sound_needs_another(tmp_path: Path) -> None:
+    silent = write_clip(tmp_path / "silent.mp4", steady(0.4), samples=np.zeros((1, 0), np.int16))
+    with pytest.raises(NoAudioError, match=r"silent\.mp4 has no sound"):
+        localize_file(silent, tmp_path / "out", aligner())
 
 
 def test_a_short_other_sound_is_said(clip: Path, tmp_path: Path) -> None:

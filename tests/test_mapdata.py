@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from avsep_plugin.clip import HeatMap
+from avsep_plugin.clip import Cut, Evidence, HeatMap
 from avsep_plugin.draw.levels import Levels
 from avsep_plugin.mapdata import FORMAT, Box, MapData, Peak, write_json, write_npz
 from avsep_plugin.pipeline import Localisation
@@ -16,9 +16,11 @@ STEP = Fraction(1, 4)
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
-def data(values: np.ndarray, area: tuple[float, float, float, float] = WHOLE, believed: list[bool] | None = None) -> MapData:
-    heat_map = HeatMap(values.astype(np.float32), STEP, Fraction(10), area)
-    found = Localisation(heat_map, np.array([1.5], np.float32), Fraction(2))
+def data(
+    values: np.ndarray, area: tuple[float, float, float, float] = WHOLE, believed: list[bool] | None = None, cuts: tuple[Cut, ...] = ()
+) -> MapData:
+    heat_map = HeatMap(values.astype(np.float32), STEP, Fraction(10), area, cuts)
+    found = Localisation(heat_map, (Evidence(Fraction(0), Fraction(2), 0, 1.5),))
     levels = Levels(heat_map, np.array(believed or [True] * len(values)), 0.5, 1.0)
     return MapData("clip.mov", None, found, levels, np.array([0.8], np.float32))
 
@@ -73,13 +75,31 @@ def test_there_is_an_entry_for_every_second() -> None:
     assert [(start, len(boxes)) for start, boxes in data(values).seconds()] == [(10, 1), (11, 0), (12, 1)]
 
 
+def test_a_cut_divides_a_second() -> None:
+    """Steps 0 and 1 are of one shot, 2 to 6 of another, which lie elsewhere: no box is of both."""
+    values = np.concatenate([spot(1, 1)] * 2 + [spot(2, 6)] * 5)
+    found = data(values, cuts=(Cut(Fraction(11, 20), 2),)).seconds()
+    assert [(start, len(boxes)) for start, boxes in found] == [(10, 1), (10.55, 1), (11, 1)]
+    assert [boxes[0].left < 0.5 for _, boxes in found] == [True, False, False]
+    assert [boxes[0].value for _, boxes in found] == pytest.approx([8.0] * 3, abs=0.1)
+
+
+def test_cuts_are_told_on_the_clock_of_the_clip(tmp_path: Path) -> None:
+    one = data(np.concatenate([spot(1, 1)] * 4), cuts=(Cut(Fraction(1, 2), 2),))
+    write_json(one, tmp_path / "a.json")
+    write_npz(one, tmp_path / "a.npz")
+    with np.load(tmp_path / "a.npz", allow_pickle=False) as found:
+        assert found["cuts"].tolist() == json.loads((tmp_path / "a.json").read_text())["cuts_seconds"] == [10.5]
+
+
 def test_npz_needs_no_pickle(tmp_path: Path) -> None:
     values = np.concatenate([spot(1, 1), spot(2, 2, -1.0)])
     write_npz(data(values), tmp_path / "a.npz")
     with np.load(tmp_path / "a.npz", allow_pickle=False) as found:
         assert np.array_equal(found["values"], values.astype(np.float32))
         assert (float(found["step_seconds"]), float(found["start_seconds"]), found["area"].tolist()) == (0.25, 10, list(WHOLE))
-        assert (found["logits"].tolist(), float(found["window_seconds"]), found["shown"].tolist()) == ([1.5], 2, [True, True])
+        assert (found["logits"].tolist(), found["windows"].tolist(), found["shown"].tolist()) == ([1.5], [[10, 12]], [True, True])
+        assert found["cuts"].shape == (0,)
         assert np.isnan(found["peaks"]).tolist() == [[False] * 3, [True] * 3]
         assert found["boxes"].shape == (1, 6)
 
@@ -90,7 +110,8 @@ def test_json_says_the_same(tmp_path: Path) -> None:
     said = json.loads((tmp_path / "a.json").read_text())
     assert (said["format"], said["clip"], said["sound"], said["rows"], said["columns"]) == (FORMAT, "clip.mov", None, 4, 8)
     assert np.array_equal(np.array(said["values"], np.float32), one.found.heat_map.values)
-    assert said["windows"] == [{"start_seconds": 10.0, "logit": 1.5, "probability": 0.8}]
+    assert said["windows"] == [{"start_seconds": 10.0, "end_seconds": 12.0, "logit": 1.5, "probability": 0.8}]
+    assert said["cuts_seconds"] == []
     assert [peak["time_seconds"] for peak in said["peaks"]] == [10.125, 10.375]
     assert Peak(**{name: said["peaks"][0][name] for name in Peak._fields}) == pytest.approx(one.peaks()[0], abs=1e-4)
     assert said["peaks"][1]["x"] is None

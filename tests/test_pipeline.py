@@ -347,8 +347,8 @@ def test_heat_map_follows_the_pictures_without_gaps(fixed: bool) -> None:
     assert found.heat_map.step_seconds == Fraction(4, 25)
     assert found.heat_map.values.shape == (25, 1, 2)
     assert values[2:-2] == pytest.approx([4 * cell + 1.5 for cell in range(2, 23)], abs=0.01)
-    assert found.logits.shape == (6,)
-    assert found.window_seconds == Fraction(18, 25)
+    assert [window.start_seconds for window in found.windows] == [number * Fraction(18, 25) for number in range(6)]
+    assert [window.end_seconds for window in found.windows] == [*(number * Fraction(18, 25) for number in range(1, 6)), 4]
 
 
 def test_held_pictures_repeat_at_both_ends() -> None:

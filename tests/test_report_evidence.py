@@ -41,7 +41,7 @@ def test_a_list_that_makes_no_sense(tmp_path: Path, text: str) -> None:
 
 def heat_map(path: Path, **changed: object) -> Path:
     values = {"values": np.zeros((5, 2, 3), np.float32), "step_seconds": 0.5, "start_seconds": 1.0, "area": np.array([0, 0, 1, 1.0]),
-              "logits": np.array([0.0, 50.0]), "window_seconds": 2.0}  # fmt: skip
+              "logits": np.array([0.0, 50.0]), "windows": np.array([[1.0, 3.0], [3.0, 3.5]])}  # fmt: skip
     np.savez_compressed(path, **{key: np.asarray(value) for key, value in (values | changed).items()})
     return path
 
@@ -55,7 +55,8 @@ def test_the_windows_of_a_heat_map(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "changed", [{"values": np.zeros((5, 2))}, {"values": np.full((5, 2, 3), np.nan)}, {"step_seconds": 0.0}, {"start_seconds": np.inf},
-                {"area": np.zeros(3)}, {"values": np.array([[["a"]]])}, {"logits": np.array([np.nan])}]
+                {"area": np.zeros(3)}, {"values": np.array([[["a"]]])}, {"logits": np.array([np.nan])},
+                {"windows": np.array([[np.nan, 1.0]])}, {"windows": np.zeros(3)}]
 )  # fmt: skip
 def test_a_heat_map_that_makes_no_sense(tmp_path: Path, changed: dict[str, object]) -> None:
     assert read_heat_map(heat_map(tmp_path / "heatmap.npz", **changed)) is None

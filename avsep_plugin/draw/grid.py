@@ -9,6 +9,9 @@ Float64 = npt.NDArray[np.float64]
 Area = tuple[float, float, float, float]
 """(left, top, width, height) of the picture that the cells cover, in shares of it; may reach past its edges."""
 
+_UNDIVIDED = 1 << 18
+"""Multiplications up to which a product of matrices is left to one thread."""
+
 
 def cell_weights(places: Float64, cells: int, start: float, length: float) -> tuple[slice, Float32]:
     """Those of some ascending places along an axis that lie in the area, and their [places, cells] weights.
@@ -24,6 +27,19 @@ def cell_weights(places: Float64, cells: int, start: float, length: float) -> tu
     distance = np.minimum(1.0, np.abs(position[:, None] - np.arange(cells)[None, :]))
     weights = (0.5 + 0.5 * np.cos(np.pi * distance)).astype(np.float32)
     return slice(int(inside[0]), int(inside[-1]) + 1), weights
+
+
+def product(left: Float32, right: Float32) -> Float32:
+    """left [n, k] @ right [k, m], in blocks of rows.
+
+    Blocks so small are not divided among threads by OpenBLAS: its threads would go on spinning between two pictures, on the cores that
+    decode and encode them.
+    """
+    result = np.empty((left.shape[0], right.shape[1]), np.float32)
+    rows = max(1, _UNDIVIDED // max(right.size, 1))
+    for start in range(0, left.shape[0], rows):
+        np.matmul(left[start : start + rows], right, out=result[start : start + rows])
+    return result
 
 
 class Canvas:
@@ -42,7 +58,7 @@ class Canvas:
     def spread(self, levels: Float32, outside: float = 0.0) -> Float32:
         """[h, w] -> [rows, columns], `outside` where there are no cells."""
         canvas = np.full((self.rows, self.columns), np.float32(outside), np.float32)
-        canvas[self._inside_rows, self._inside_columns] = self._row_weights @ levels @ self._column_weights.T
+        canvas[self._inside_rows, self._inside_columns] = product(product(self._row_weights, levels), self._column_weights.T)
         return canvas
 
     def slopes(self, levels: Float32, rows: slice, columns: slice) -> tuple[Float32, Float32, slice, slice]:
@@ -52,11 +68,11 @@ class Canvas:
         weights = self._row_weights[across], self._column_weights[along].T
         rise = self._row_slopes[across], self._column_slopes[along].T
         stretched, sloping = levels @ weights[1], levels @ rise[1]
-        down, right = rise[0] @ stretched, weights[0] @ sloping
+        down, right = product(rise[0], stretched), product(weights[0], sloping)
         down *= down
         right *= right
         down += right
-        return weights[0] @ stretched, np.sqrt(down, out=down), rows, columns
+        return product(weights[0], stretched), np.sqrt(down, out=down), rows, columns
 
 
 def _common(one: slice, other: slice) -> tuple[slice, slice]:

@@ -5,9 +5,11 @@
                     threshold * strong     strong
 
 `strong` is a percentile of the whole clip's evidence, so the colours mean the same from its first picture to its last. It has a floor:
-without one, a clip in which nothing fits would have its noise blown up to full colour.
+without one, a clip in which nothing fits would have its noise blown up to full colour. Nothing fades over a cut: pictures of one shot
+are drawn with steps of this shot only.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -18,12 +20,18 @@ from avsep_plugin.clip import Float32, HeatMap
 STRONG_PERCENTILE = 97.0
 
 
-def at_time(heat_map: HeatMap, seconds: Fraction) -> Float32:
-    """The map [h, w] at a time on the clock of `start_seconds`, interpolated between the centres of the cells."""
+def at_time(heat_map: HeatMap, seconds: Fraction) -> Float32 | None:
+    """The map [h, w] at a time on the clock of `start_seconds`, interpolated between the centres of the cells of the shot shown then.
+
+    None where that shot is too short for any.
+    """
+    shot = heat_map.shot_at(seconds - heat_map.start_seconds)
+    if shot.start == shot.stop:
+        return None
     place = float((seconds - heat_map.start_seconds) / heat_map.step_seconds) - 0.5
-    place = min(max(place, 0.0), heat_map.values.shape[0] - 1.0)
+    place = min(max(place, float(shot.start)), shot.stop - 1.0)
     before = int(place)
-    after = min(before + 1, heat_map.values.shape[0] - 1)
+    after = min(before + 1, shot.stop - 1)
     share = np.float32(place - before)
     values: Float32 = heat_map.values[before] * (1 - share) + heat_map.values[after] * share
     return values
@@ -45,7 +53,7 @@ class Levels:
         self.strong = max(float(np.percentile(seen.clip(min=0), STRONG_PERCENTILE)) if seen.size else 0.0, floor)
         """The evidence that gets the strongest colour."""
         self.threshold = threshold
-        self.shown = HeatMap(heat_map.values * believed[:, None, None], heat_map.step_seconds, heat_map.start_seconds, heat_map.area)
+        self.shown = replace(heat_map, values=heat_map.values * believed[:, None, None])
         """The map without what is not believed."""
 
     def of(self, values: Float32) -> Float32:
@@ -63,5 +71,8 @@ class Levels:
         beyond = max(-steps, steps - self.shown.values.shape[0], Fraction(0))
         if beyond >= 1:
             return None
-        levels = self.of(at_time(self.shown, seconds) * np.float32(1 - beyond))
+        values = at_time(self.shown, seconds)
+        if values is None:
+            return None
+        levels = self.of(values * np.float32(1 - beyond))
         return levels if levels.max(initial=0) > 0 else None

@@ -19,7 +19,7 @@ _LINE_SHARE = 1 / 240
 """Width of a line, in short sides of the picture."""
 _SEAM_OPACITY = 0.55
 _LARGE_PIXELS = 720
-"""Short side of pictures on which lines are drawn at half the size, a quarter of the work; at their width that cannot be seen."""
+"""Short side of pictures on which fine things are drawn at half the size, a quarter of the work; at their width that cannot be seen."""
 _FIELDS_AT_ONCE = 8
 """Patches begin and end at multiples of so many fields, so that few sizes occur: what stretches them keeps its tables for a size."""
 
@@ -45,7 +45,7 @@ class Painter:
 
     def __init__(self, width: int, height: int, cells: tuple[int, int], area: Area, opacity: float = MAX_OPACITY) -> None:
         self._canvas = Canvas(width, height, cells, area, fitting_scale(width, height))
-        self._fine = Canvas(width, height, cells, area, 2 if min(width, height) >= _LARGE_PIXELS else 1)
+        self._fine = Canvas(width, height, cells, area, fine_scale(width, height))
         self._short_side = min(width, height)
         self.opacity = opacity
 
@@ -92,6 +92,11 @@ class Painter:
 def rising(level: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """0 to 1 for levels 0 to 1, smooth at both ends, so that a faint value leaves no visible edge."""
     return level * level * (3.0 - 2.0 * level)
+
+
+def fine_scale(width: int, height: int) -> int:
+    """Pixels per field of what is drawn as fine as a picture of that size needs it."""
+    return 2 if min(width, height) >= _LARGE_PIXELS else 1
 
 
 def contour_colour(level: float) -> npt.NDArray[np.float64]:

@@ -55,16 +55,17 @@ class ShotGrid:
 
     def __init__(self, cuts_seconds: Sequence[Fraction], frame_rate: Fraction, hop_frames: int) -> None:
         self._hop = hop_frames
-        self._starts = [0, *(_first_frame(cut, frame_rate) for cut in cuts_seconds)]
+        self.starts = (0, *(_first_frame(cut, frame_rate) for cut in cuts_seconds))
+        """The first frame of each shot."""
         self._first_windows = [0]
         """Index of the first window of each shot."""
-        for start, stop in pairwise(self._starts):
+        for start, stop in pairwise(self.starts):
             self._first_windows.append(self._first_windows[-1] + -(-(stop - start) // hop_frames))
 
     def place(self, window: int) -> tuple[Shot, int, int]:
         """The shot in which a window lies, and the frames [start, stop) that the window keeps."""
         number = bisect_right(self._first_windows, window) - 1
-        shot = Shot(number, self._starts[number], self._starts[number + 1] if number + 1 < len(self._starts) else None)
+        shot = Shot(number, self.starts[number], self.starts[number + 1] if number + 1 < len(self.starts) else None)
         start = shot.start + (window - self._first_windows[number]) * self._hop
         stop = start + self._hop
         return shot, start, stop if shot.stop is None else min(stop, shot.stop)
@@ -73,8 +74,8 @@ class ShotGrid:
         """Windows in a file of so many frames."""
         if frames <= 0:
             return 0
-        number = bisect_right(self._starts, frames - 1) - 1
-        return self._first_windows[number] + -(-(frames - self._starts[number]) // self._hop)
+        number = bisect_right(self.starts, frames - 1) - 1
+        return self._first_windows[number] + -(-(frames - self.starts[number]) // self._hop)
 
 
 def _first_frame(cut_seconds: Fraction, frame_rate: Fraction) -> int:

@@ -124,6 +124,11 @@ class Grid:
         """Windows in a sound of so many native samples."""
         return self._shots.window_count(self.frame_count(samples))
 
+    @property
+    def cut_frames(self) -> tuple[int, ...]:
+        """The first frame of the shot that begins with each cut."""
+        return self._shots.starts[1:]
+
     @cached_property
     def _shots(self) -> ShotGrid:
         return ShotGrid(self.cuts_seconds, self.config.picture.frame_rate, self.config.window.hop_frames)

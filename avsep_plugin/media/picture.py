@@ -128,6 +128,8 @@ class FrameReader(Pictures):
             self.close()
             raise NoVideoError(f"{path} has no picture that can be decoded.")
         self._time, self._current = first
+        self.first_seconds = self._time
+        """When the first picture is shown, on the file's clock."""
 
     @property
     def is_whole(self) -> bool:

@@ -119,16 +119,20 @@ class Layer:
         self._stretch = Stretcher("yuva420p")
         self._last: tuple[Patch, int, av.VideoFrame] | None = None
 
-    def lay(self, patch: Patch, frame: av.VideoFrame) -> None:
-        """Draw a patch onto a picture; what of it lies outside the picture is left out. The same patch again is not stretched again."""
+    def lay(self, patch: Patch, frame: av.VideoFrame, right: int = 0) -> None:
+        """Draw a patch onto a picture, moved to the right by so many pixels (even); what of it lies outside the picture is left out.
+
+        The same patch again is not stretched again.
+        """
         colorspace = matrix(frame)
         if self._last is None or self._last[0] is not patch or self._last[1] != colorspace:
             self._last = patch, colorspace, self._stretch(patch, colorspace, _WHITE.get(frame.color_trc, 1.0))
         drawn = self._last[2]
         alpha = plane(drawn, 3)
-        blend(plane(frame, 0), plane(drawn, 0), alpha, patch.left, patch.top)
+        left = patch.left + right
+        blend(plane(frame, 0), plane(drawn, 0), alpha, left, patch.top)
         for index in (1, 2):
-            blend(plane(frame, index), plane(drawn, index), alpha[::2, ::2], patch.left // 2, patch.top // 2)
+            blend(plane(frame, index), plane(drawn, index), alpha[::2, ::2], left // 2, patch.top // 2)
 
 
 def blend(target: UInt8, colour: UInt8, alpha: UInt8, left: int, top: int) -> None:
@@ -150,14 +154,13 @@ def blend(target: UInt8, colour: UInt8, alpha: UInt8, left: int, top: int) -> No
         part[start:stop] = step
 
 
-def side_by_side(left: av.VideoFrame, right: av.VideoFrame) -> av.VideoFrame:
-    """Two pictures of one size, YUV 4:2:0, next to each other."""
-    both = av.VideoFrame(left.width + right.width, left.height, "yuv420p")
+def doubled(frame: av.VideoFrame) -> av.VideoFrame:
+    """A picture, YUV 4:2:0, twice side by side, to be drawn on."""
+    both = av.VideoFrame(2 * frame.width, frame.height, "yuv420p")
     for index in range(3):
-        parts = plane(left, index), plane(right, index)
-        target = plane(both, index)
-        target[:, : parts[0].shape[1]], target[:, parts[0].shape[1] :] = parts
-    return copy_tags(left, both)
+        part, target = plane(frame, index), plane(both, index)
+        target[:, : part.shape[1]] = target[:, part.shape[1] :] = part
+    return copy_tags(frame, both)
 
 
 def copied(frame: av.VideoFrame) -> av.VideoFrame:
@@ -174,18 +177,3 @@ def blackened(frame: av.VideoFrame) -> av.VideoFrame:
     for index, value in enumerate((16, 128, 128)):
         plane(other, index)[...] = value
     return copy_tags(frame, other)
-
-
-def to_rgb(frame: av.VideoFrame) -> UInt8:
-    """[H, W, 3] of a picture in YUV."""
-    rgb = VideoReformatter().reformat(
-        frame, format="rgb24", src_colorspace=matrix(frame), dst_color_range=ColorRange.JPEG, interpolation="BICUBIC", threads=1
-    )
-    return rgb.to_ndarray().astype(np.uint8, copy=False)
-
-
-def from_rgb(picture: UInt8, like: av.VideoFrame) -> av.VideoFrame:
-    """[H, W, 3] as YUV 4:2:0 with the matrix, time and colours of another picture."""
-    rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
-    flat = VideoReformatter().reformat(rgb, format="yuv420p", dst_colorspace=matrix(like), dst_color_range=ColorRange.MPEG, threads=1)
-    return copy_tags(like, flat)

@@ -87,14 +87,17 @@ def probe(path: Path | str, tolerate_damage: bool = False) -> MediaInfo:
         return MediaInfo(path, container.format.name, duration, video, sounds, timecode, created)
 
 
-def probe_clip(path: Path, track: int | Literal["all"] = 0, tolerate_damage: bool = False) -> MediaInfo:
-    """What is in a clip that is to be worked on. Raises NoVideoError or NoAudioError where there is nothing to work on."""
+def probe_clip(path: Path, track: int | Literal["all"] | None = 0, tolerate_damage: bool = False) -> MediaInfo:
+    """What is in a clip that is to be worked on. track: of its sound; None where it needs no sound of its own.
+
+    Raises NoVideoError or NoAudioError where there is nothing to work on.
+    """
     info = probe(path, tolerate_damage)
-    if not info.audio:
+    if not info.audio and track is not None:
         raise NoAudioError(f"{path} has no sound.")
     if info.video is None:
         raise NoVideoError(f"{path} has no picture.")
-    if track != "all" and not 0 <= track < len(info.audio):
+    if isinstance(track, int) and not 0 <= track < len(info.audio):
         raise NoAudioError(f"{path} has no sound track {track + 1}; it has {len(info.audio)}.")
     return info
 

@@ -59,16 +59,14 @@ def read_heat_map(path: Path) -> Evidence | None:
             start, step = (Fraction(_number(file[name])) for name in ("start_seconds", "step_seconds"))
             left, top, width, height = (_number(value) for value in file["area"])
             logits = np.asarray(file["logits"], np.float64).reshape(-1) if "logits" in file else np.zeros(0)
-            window = _number(file["window_seconds"]) if "window_seconds" in file else 0.0
-        if not values.size or not np.isfinite(values).all() or not np.isfinite(logits).all():
+            spans = np.asarray(file["windows"], np.float64).reshape(-1, 2) if "windows" in file else np.zeros((0, 2))
+        if not values.size or not all(np.isfinite(found).all() for found in (values, logits, spans)):
             return None
         heat_map = HeatMap(values, step, start, (left, top, width, height))
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
         return None
-    end = float(start + step * values.shape[0])
-    spans = ((float(start) + window * number, logit) for number, logit in enumerate(logits.tolist()))
-    windows = [Window(at, min(at + window, end), _logistic(logit)) for at, logit in spans if window > 0 and at < end]
-    return Evidence(heat_map, windows)
+    said = zip(spans.tolist(), logits.tolist(), strict=False)
+    return Evidence(heat_map, [Window(begin, end, _logistic(logit)) for (begin, end), logit in said if end > begin])
 
 
 def read_sync(path: Path) -> SyncFinding | None:
