@@ -10,21 +10,19 @@ the result is moved to where it resembles the mixture most. The last two come wi
 
 import importlib.util
 from collections.abc import Callable
-from itertools import pairwise
 
-import av
 import numpy as np
 import torch
-from av.filter import Graph
 from torch import Tensor
 
 from avsep_plugin.dsp.resample import resample
 from avsep_plugin.errors import ConfigError
+from avsep_plugin.media.filtered import filtered
 
 _LONGEST_DELAY_SECONDS = 0.1
 _RNNOISE_HZ = 48_000
 _RNNOISE_FRAME = 480
-_FILTER = ("afftdn", "nf=-25")
+_AFFTDN = "nf=-25"
 
 
 def denoise(name: str, sound: Tensor, sample_rate_hz: int) -> Tensor:
@@ -52,26 +50,7 @@ def aligned(estimate: Tensor, sound: Tensor, longest: int) -> Tensor:
 
 
 def _afftdn(sound: Tensor, sample_rate_hz: int) -> Tensor:
-    graph = Graph()
-    source = graph.add_abuffer(sample_rate=sample_rate_hz, format="fltp", layout="mono")
-    steps = [source, graph.add(*_FILTER), graph.add("abuffersink")]
-    for one, following in pairwise(steps):
-        one.link_to(following)
-    graph.configure()
-    frame = av.AudioFrame.from_ndarray(sound[None].numpy(), format="fltp", layout="mono")
-    frame.sample_rate = sample_rate_hz
-    source.push(frame)
-    source.push(None)
-    return torch.from_numpy(np.concatenate([frame.to_ndarray()[0] for frame in _pulled(graph)]))
-
-
-def _pulled(graph: Graph) -> list[av.AudioFrame]:
-    frames = []
-    while True:
-        try:
-            frames.append(graph.pull())
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return [frame for frame in frames if isinstance(frame, av.AudioFrame)]
+    return torch.from_numpy(filtered(sound.numpy(), sample_rate_hz, "afftdn", _AFFTDN))
 
 
 def _noisereduce(sound: Tensor, sample_rate_hz: int) -> Tensor:
