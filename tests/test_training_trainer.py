@@ -18,9 +18,10 @@ from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
 from avsep_plugin.training.dataset import AlignBatch, MixBatch
 from avsep_plugin.training.losses import align_loss, separate_loss
+from avsep_plugin.training.optimizing import learning_rate, make_optimizer
 from avsep_plugin.training.recipe import DataConfig, OptimizerConfig, Recipe, load_recipe, recipe_names
 from avsep_plugin.training.shards import Segment, StoreConfig, manifest_line, write_shard, write_store
-from avsep_plugin.training.trainer import learning_rate, make_optimizer, train
+from avsep_plugin.training.trainer import train
 
 TINY = ModelConfig(
     name="tiny",

@@ -1,0 +1,123 @@
+"""The processes of one run: who this one is among them, and how others are started on this machine.
+
+    torchrun --nproc-per-node 4 ...   starts them on one machine or many and says in the environment who each one is: RANK of WORLD_SIZE
+    start(4, ...)                     starts them here, with the same environment, and watches over them
+
+Either way each has a device of its own and draws its share of every batch; gradients are averaged by DistributedDataParallel.
+"""
+
+import multiprocessing
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
+
+from avsep_plugin.errors import AvsepError, ConfigError, WorkerError
+
+Precision = Literal["32-true", "bf16-mixed"]
+Tell = Callable[[Any], None]
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which process of the run this is: number `rank` of `world` ones, of which `local` run on each machine."""
+
+    rank: int = 0
+    world: int = 1
+    local: int = 1
+
+
+def place() -> Place:
+    """This process, by its environment; alone where that says nothing. Raises ConfigError for an environment that makes no sense."""
+    try:
+        world = int(os.environ.get("WORLD_SIZE", "1"))
+        here = Place(int(os.environ.get("RANK", "0")), world, int(os.environ.get("LOCAL_WORLD_SIZE", str(world))))
+        whole = here.rank < world and world % here.local == 0 and int(os.environ.get("LOCAL_RANK", "0")) < here.local
+    except (ValueError, ZeroDivisionError) as exc:
+        raise ConfigError("RANK, WORLD_SIZE and their like in the environment must be numbers, as torchrun sets them.") from exc
+    if not whole:
+        raise ConfigError("RANK, LOCAL_RANK, WORLD_SIZE and LOCAL_WORLD_SIZE in the environment do not go together.")
+    return here
+
+
+def fabric(device: str, precision: Precision) -> Fabric:
+    """Fabric for this process, with the others of the run where there are any."""
+    here, (kind, _, index) = place(), device.partition(":")
+    if here.world == 1:
+        return Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)
+    if index:
+        raise ConfigError(f"several processes cannot share {device}; say '{kind}', and each takes one of its own.")
+    # What a network does not use, a separator's logit for example, has no gradient; the running statistics are the same everywhere anyway.
+    strategy = DDPStrategy(cluster_environment=TorchElasticEnvironment(), broadcast_buffers=False, find_unused_parameters=True)
+    made = Fabric(
+        accelerator=kind, devices=here.local, num_nodes=here.world // here.local, strategy=strategy, precision=precision
+    )  # fmt: skip
+    made.launch()
+    return made
+
+
+def start(count: int, work: Callable[[Any, Tell], None], job: Any, tell: Tell) -> None:
+    """Run `work(job, tell)` in `count` processes of one run on this machine; what the first of them tells is told here.
+
+    Raises the AvsepError that ended one of them, WorkerError where one dies of something else; the others are ended then, as they are
+    whatever is raised here (Ctrl-C).
+    """
+    mail = multiprocessing.get_context("spawn").SimpleQueue()
+    crew = start_processes(_member, (count, _free_port(), mail, work, job), count, join=False, start_method="spawn")
+    try:
+        while not crew.join(timeout=_POLL_SECONDS):
+            _deliver(mail, tell)
+        _deliver(mail, tell)
+    except (ProcessRaisedException, ProcessExitedException) as exc:
+        _deliver(mail, tell)
+        raise WorkerError(_obituary(exc, count)) from exc
+    finally:
+        for process in crew.processes:
+            process.kill()
+            process.join()
+
+
+def _member(rank: int, count: int, port: int, mail: Any, work: Callable[[Any, Tell], None], job: Any) -> None:
+    """One of the processes, from its first line on."""
+    os.environ |= {
+        "RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0", "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count),
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+    }  # fmt: skip
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))
+    try:
+        work(job, mail.put if rank == 0 else lambda _: None)
+    except AvsepError as exc:
+        mail.put(exc)
+        raise SystemExit(1) from exc
+
+
+def _deliver(mail: Any, tell: Tell) -> None:
+    """Pass on what has come; the first error that has come is raised."""
+    while not mail.empty():
+        item = mail.get()
+        if isinstance(item, AvsepError):
+            raise item
+        tell(item)
+
+
+def _obituary(exc: ProcessRaisedException | ProcessExitedException, count: int) -> str:
+    """One line about a process that died of something that nobody foresaw."""
+    if isinstance(exc, ProcessRaisedException):
+        reason = exc.msg.strip().splitlines()[-1]
+    else:
+        reason = exc.signal_name or f"exit code {exc.exit_code}"
+    return f"Process {exc.error_index + 1} of {count} of this run has ended by {reason}; the others were stopped, what was saved stays."
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
