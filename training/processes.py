@@ -6,9 +6,11 @@
 Either way each has a device of its own and draws its share of every batch; gradients are averaged by DistributedDataParallel.
 """
 
+import logging
 import multiprocessing
 import os
 import socket
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -24,6 +26,10 @@ from avsep_plugin.errors import AvsepError, ConfigError, WorkerError
 Precision = Literal["32-true", "bf16-mixed"]
 Tell = Callable[[Any], None]
 _POLL_SECONDS = 0.1
+_LIBRARY_LOG = logging.getLogger("lightning_fabric")
+"""Tells at length that processes found each other, which goes without saying."""
+_SPAWN_LOG = logging.getLogger("torch.multiprocessing.spawn")
+"""Tells which processes are ended after one has failed; the error says so."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +61,10 @@ def fabric(device: str, precision: Precision) -> Fabric:
         return Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)
     if index:
         raise ConfigError(f"several processes cannot share {device}; say '{kind}', and each takes one of its own.")
-    # What a network does not use, a separator's logit for example, has no gradient; the running statistics are the same everywhere anyway.
-    strategy = DDPStrategy(cluster_environment=TorchElasticEnvironment(), broadcast_buffers=False, find_unused_parameters=True)
+    strategy = DDPStrategy(cluster_environment=TorchElasticEnvironment(), find_unused_parameters=True)  # a separator's logit
+    _LIBRARY_LOG.setLevel(logging.WARNING)
+    for harmless in ("Grad strides do not match bucket view strides", "find_unused_parameters=True was specified"):
+        warnings.filterwarnings("ignore", harmless)
     made = Fabric(
         accelerator=kind, devices=here.local, num_nodes=here.world // here.local, strategy=strategy, precision=precision
     )  # fmt: skip
@@ -70,8 +78,9 @@ def start(count: int, work: Callable[[Any, Tell], None], job: Any, tell: Tell) -
     Raises the AvsepError that ended one of them, WorkerError where one dies of something else; the others are ended then, as they are
     whatever is raised here (Ctrl-C).
     """
+    _SPAWN_LOG.setLevel(logging.ERROR)
     mail = multiprocessing.get_context("spawn").SimpleQueue()
-    crew = start_processes(_member, (count, _free_port(), mail, work, job), count, join=False, start_method="spawn")
+    crew = start_processes(_member, (count, _free_port(), mail, work, job), count, join=False, start_method="spawn")  # type: ignore[no-untyped-call]
     try:
         while not crew.join(timeout=_POLL_SECONDS):
             _deliver(mail, tell)

@@ -96,11 +96,10 @@ def check_same(job: Job) -> None:
         )
     if job.start_from is not None and former.start_from != now.start_from and _digests([former.start_from]) != _digests([now.start_from]):
         raise ConfigError(f"{job.output} holds a run that did not start from {job.start_from}; give another output folder.")
-    for name, option in (("precision", "--precision"), ("micro_batches", "--micro-batches")):
-        if getattr(former, name) != getattr(now, name):
-            raise ConfigError(
-                f"{job.output} holds a run with {option} {getattr(former, name)}, not {getattr(now, name)}; give it the same."
-            )
+    if former.precision != now.precision:
+        raise ConfigError(f"{job.output} holds a run in {former.precision}, not in {now.precision}; set --precision as it was.")
+    if former.micro_batches != now.micro_batches:
+        raise ConfigError(f"{job.output} holds a run with --micro-batches {former.micro_batches}, not {now.micro_batches}.")
 
 
 def note_start(job: Job, step: int, device: str, workers: int) -> None:

@@ -1,7 +1,7 @@
 """The loop: batches in, checkpoint out. A run that was stopped goes on exactly where it stood, on however many devices.
 
-With several processes each draws its share of every batch, batch statistics are taken over all shares and gradients are averaged, so that the
-run is that of one process but for the order of floating-point sums. Only the first process writes.
+With several processes each draws its share of every batch, batch statistics are taken over all shares and gradients are averaged, so that
+the run is that of one process but for the order of floating-point sums. Only the first process writes.
 """
 
 import fnmatch
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 
 from avsep_plugin.errors import ConfigError, DataError
@@ -162,7 +163,7 @@ def _without_denormals() -> Iterator[None]:
 
 
 def _step(
-    fabric: Fabric, objective: nn.Module, optimizer: torch.optim.Optimizer, job: Job, number: int, batch: Batch
+    fabric: Fabric, objective: _FabricModule, optimizer: torch.optim.Optimizer, job: Job, number: int, batch: Batch
 ) -> dict[str, Tensor]:  # fmt: skip
     """One update -> figures of this process's share, which nobody has waited for yet."""
     objective.train()
@@ -217,7 +218,10 @@ def _taken_over(start_from: Path, recipe: Recipe) -> dict[str, Tensor]:
 
 
 def _held_out(fabric: Fabric, shards: list[Shards], recipe: Recipe) -> Share | None:
-    """This process's part of batches of the held-out corpora that the recipe knows, without augmentation of picture and speed; None without shards."""
+    """This process's part of batches of the held-out corpora that the recipe knows, without augmentation of picture and speed.
+
+    None without shards.
+    """
     if not shards:
         return None
     names = {segment.corpus for home in shards for segment in home.segments}
