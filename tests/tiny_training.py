@@ -24,11 +24,11 @@ TINY = ModelConfig(
 )
 
 
-def write_shards(folder: Path) -> Path:
+def write_shards(folder: Path, seed: int = 0) -> Path:
     """Shards of four clips of random numbers and a hum."""
     folder.mkdir()
     write_store(folder, StoreConfig(8000, TINY.picture))
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     arrays = []
     for number in range(4):
         arrays.append((f"talk/{number}#0.audio", random.integers(-9000, 9000, (2, 9600), dtype=np.int16)))

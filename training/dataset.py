@@ -25,7 +25,7 @@ _SEAM_SECONDS = 0.06
 _SMALLEST, _FARTHEST = 0.5, 0.8
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen, as neither is the other: Fabric's mixed precision sets their tensors anew
 class AlignBatch:
     """frames [B, T, c, c, C] uint8; the sound that belongs to them and one that does not, each [B, 2, N] float32."""
 
@@ -34,7 +34,7 @@ class AlignBatch:
     shifted: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass
 class MixBatch:
     """frames [B, T, c, c, C] uint8; on-screen sound [B, 2, N] and R off-screen sounds for each [B, R, 2, N] float32."""
 

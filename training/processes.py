@@ -19,6 +19,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import nn
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 
 from avsep_plugin.errors import AvsepError, ConfigError, WorkerError
@@ -61,15 +62,26 @@ def fabric(device: str, precision: Precision) -> Fabric:
         return Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)
     if index:
         raise ConfigError(f"several processes cannot share {device}; say '{kind}', and each takes one of its own.")
-    strategy = DDPStrategy(cluster_environment=TorchElasticEnvironment(), find_unused_parameters=True)  # a separator's logit
+    strategy = DDPStrategy(cluster_environment=TorchElasticEnvironment())
     _LIBRARY_LOG.setLevel(logging.WARNING)
-    for harmless in ("Grad strides do not match bucket view strides", "find_unused_parameters=True was specified"):
-        warnings.filterwarnings("ignore", harmless)
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")  # of axes of length 1
     made = Fabric(
         accelerator=kind, devices=here.local, num_nodes=here.world // here.local, strategy=strategy, precision=precision
     )  # fmt: skip
     made.launch()
     return made
+
+
+def leave_out_idle(objective: nn.Module, batch: object) -> None:
+    """Parameters that this loss never reaches, those of a separator's logit for example, ask for no gradient from here on.
+
+    An optimiser passes them over anyway, but data parallelism would wait for their gradients. One pass in evaluation mode finds them.
+    """
+    objective.eval()
+    objective(batch)[0].backward()
+    for parameter in objective.parameters():
+        parameter.requires_grad_(parameter.grad is not None)
+        parameter.grad = None
 
 
 def start(count: int, work: Callable[[Any, Tell], None], job: Any, tell: Tell) -> None:

@@ -22,10 +22,10 @@ import tomli_w
 from avsep_plugin.atomic import write_text
 from avsep_plugin.config import from_dict, to_dict
 from avsep_plugin.errors import ConfigError, DataError
-from avsep_plugin.sidecar import sha256_of
+from avsep_plugin.sidecar import look_at, sha256_of
 
 from .job import Job
-from .processes import Precision
+from .processes import Precision, place
 from .recipe import Recipe, load_recipe
 from .shards import Shards
 from .versions import checkout, versions
@@ -71,15 +71,16 @@ class Record:
     micro_batches: int
     repeat: str
     """A command that makes the same weights again, in another folder."""
-    starts: tuple[Start, ...] = ()
+    starts: tuple[Start, ...]
+    """At least one."""
 
 
-def record(job: Job) -> Record:
+def record(job: Job, *starts: Start) -> Record:
     """What a job is made of. Raises DataError where shards are missing."""
     weights = None if job.start_from is None else Source(str(job.start_from.absolute()), sha256_of(job.start_from))
     repeat = shlex.join(["avsep", "train", "repeat", str(job.output.absolute()), "-o", str(job.output.absolute()) + "-again"])
     return Record(
-        FORMAT, job.recipe.seed, _sources(job.shards), _sources(job.validation), weights, job.precision, job.micro_batches, repeat
+        FORMAT, job.recipe.seed, _sources(job.shards), _sources(job.validation), weights, job.precision, job.micro_batches, repeat, starts
     )  # fmt: skip
 
 
@@ -91,10 +92,8 @@ def check_same(job: Job) -> None:
     if load_recipe(str(job.output / "recipe.toml")) != job.recipe:
         raise ConfigError(f"{job.output} holds a run of another recipe; give another output folder or the same recipe.")
     if _digests(former.shards) != _digests(now.shards):
-        raise ConfigError(
-            f"{job.output} holds a run on other shards, or they have changed since; give another output folder or the same shards."
-        )
-    if job.start_from is not None and former.start_from != now.start_from and _digests([former.start_from]) != _digests([now.start_from]):
+        raise ConfigError(f"{job.output} holds a run on other shards, or they have changed since; give another output folder.")
+    if job.start_from is not None and _digests([former.start_from]) != _digests([now.start_from]):
         raise ConfigError(f"{job.output} holds a run that did not start from {job.start_from}; give another output folder.")
     if former.precision != now.precision:
         raise ConfigError(f"{job.output} holds a run in {former.precision}, not in {now.precision}; set --precision as it was.")
@@ -105,10 +104,9 @@ def check_same(job: Job) -> None:
 def note_start(job: Job, step: int, device: str, workers: int) -> None:
     """Write recipe.toml and run.json, or add this start to them. Raises OutputError."""
     path = job.output / "run.json"
-    known = read(job.output) if path.is_file() else record(job)
     now = datetime.now().astimezone().isoformat(timespec="seconds")
-    command = shlex.join(job.command or sys.argv)
-    start = Start(step, now, command, device, job.processes, workers, versions(), checkout())
+    start = Start(step, now, shlex.join(job.command or sys.argv), device, job.processes, workers, versions(), checkout())
+    known = read(job.output) if path.is_file() else record(job)
     write_text(recipe_toml(job.recipe), job.output / "recipe.toml")
     write_text(json.dumps(to_dict(replace(known, starts=(*known.starts, start))), indent=1) + "\n", path)
 
@@ -116,26 +114,37 @@ def note_start(job: Job, step: int, device: str, workers: int) -> None:
 def read(folder: Path) -> Record:
     """What is known of the run in a folder. Raises DataError where there is none."""
     try:
-        return from_dict(Record, json.loads((folder / "run.json").read_text(encoding="utf-8")))
+        known = from_dict(Record, json.loads((folder / "run.json").read_text(encoding="utf-8")))
     except (OSError, ValueError) as exc:
         raise DataError(f"{folder} does not hold a run of training with its run.json.") from exc
+    if known.format != FORMAT or not known.starts:
+        raise DataError(f"{folder / 'run.json'} is of another version of avsep, or was changed by hand.")
+    return known
 
 
-def job_to_repeat(folder: Path, output: Path) -> Job:
-    """The job that makes the weights of a run again. Raises DataError where what it was made of is gone or has changed."""
+def job_to_repeat(folder: Path, output: Path, devices: int | None = None) -> Job:
+    """The job that makes the weights of a run again, on as many devices as its first start unless told otherwise.
+
+    Raises DataError where what it was made of is gone or has changed.
+    """
     known = read(folder)
-    for source in (known.start_from,) if known.start_from else ():
-        if not Path(source.path).is_file() or sha256_of(Path(source.path)) != source.sha256:
-            raise DataError(f"{source.path}, from which this run started, is gone or has changed.")
+    start_from = None if known.start_from is None else Path(known.start_from.path)
+    if known.start_from and start_from and not (start_from.is_file() and sha256_of(start_from) == known.start_from.sha256):
+        raise DataError(f"{start_from}, from which this run started, is gone or has changed.")
     for source in (*known.shards, *known.validation):
         if digest(Shards(Path(source.path))) != source.sha256:
             raise DataError(f"{source.path} no longer holds what this run was trained on.")
-    first = known.starts[0] if known.starts else None
-    return Job(
-        load_recipe(str(folder / "recipe.toml")), _paths(known.shards), output, Path(known.start_from.path) if known.start_from else None,
-        _paths(known.validation), precision=known.precision, micro_batches=known.micro_batches,
-        device=first.device if first else "auto",
-    )  # fmt: skip
+    if devices is None and place().world == 1 and known.starts[0].processes > 1:
+        devices = known.starts[0].processes
+    kind = known.starts[0].device.partition(":")[0]
+    recipe, shards, validation = load_recipe(str(folder / "recipe.toml")), _paths(known.shards), _paths(known.validation)
+    return Job(recipe, shards, output, start_from, validation, kind, devices, known.precision, known.micro_batches)
+
+
+def other_versions(folder: Path) -> list[tuple[str, str, str]]:
+    """(name, version then, version now) of what has changed since a run was begun. Raises DataError where there is no run."""
+    then, now = read(folder).starts[0].versions, versions()
+    return [(name, then.get(name, "none"), now.get(name, "none")) for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
 
 
 def recipe_toml(recipe: Recipe) -> str:
@@ -144,14 +153,15 @@ def recipe_toml(recipe: Recipe) -> str:
 
 
 def digest(shards: Shards) -> str:
-    """SHA-256 over what is stored how, and over the names, places and shapes of all segments with the sizes of their tar files."""
+    """SHA-256 over what is stored how, all segments' names, places and shapes, and the size and both ends of every tar file of theirs."""
     whole = hashlib.sha256((shards.folder / "store.json").read_bytes())
     whole.update((shards.folder / "manifest.jsonl").read_bytes())
     for name in sorted({segment.shard for segment in shards.segments}):
         path = shards.folder / name
         if not path.is_file():
             raise DataError(f"{path} is gone, which the manifest beside it names.")
-        whole.update(f"{name} {path.stat().st_size}\n".encode())
+        tar = look_at(path)
+        whole.update(f"{name} {tar.size} {tar.head_sha256} {tar.tail_sha256}\n".encode())
     return whole.hexdigest()
 
 

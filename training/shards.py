@@ -1,9 +1,11 @@
-"""Shards: uncompressed tar files of .npy arrays (what webdataset reads), with a manifest that says where each array lies in them.
+"""Shards: webdataset's tar files, not compressed, with a manifest that says where each array lies in them.
 
     SHARDS/manifest.jsonl    one line a source: its segments and where they lie, or why it was skipped
-    SHARDS/00000.tar         <hash of the key>.frames.npy [n, S, S, C] uint8, <hash of the key>.audio.npy [2, m] int16
+    SHARDS/00000.tar         <member>.json, <member>.audio.npy [2, m] int16, <member>.frames.npy [n, S, S, C] uint8
 
-Because the tar is not compressed and the manifest knows the offsets, any stretch of any clip is read by mapping it into memory.
+`webdataset` streams them with no manifest: a sample is what has one member name; its json says key, corpus, source and speaker. Training
+reads them at random places instead, by mapping any stretch of any clip into memory: a window of 1 s out of a piece of 10 s, and two clips
+for every mixture, chosen by corpus and speaker, so that what batch n is made of is known before anything of it is read.
 What no line of the manifest names does not count: it is the beginning of a source that turned out to be damaged, or of a stopped run.
 """
 
@@ -11,7 +13,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -66,6 +68,11 @@ class Segment:
     audio: Place
     frames: Place | None
     """None for sound without picture."""
+
+    @property
+    def member(self) -> str:
+        """Name of its members in the tar, webdataset's `__key__`."""
+        return _member(self.key)
 
 
 class Shards:
@@ -136,18 +143,27 @@ def write_store(folder: Path, store: StoreConfig) -> None:
         temporary.write_text(json.dumps(values, indent=1))
 
 
-def write_shard(path: Path, arrays: Sequence[tuple[str, npt.NDArray[Any]]]) -> dict[str, Place]:
-    """Write named arrays into one tar, whole or not at all -> where each of them lies."""
+def write_shard(
+    path: Path, arrays: Sequence[tuple[str, npt.NDArray[Any]]], about: Mapping[str, Mapping[str, str]] | None = None
+) -> dict[str, Place]:
+    """Write arrays named <key>.<kind> into one tar, whole or not at all, what there is to say about a key before them -> where they lie."""
+    told = dict(about or {})
     with atomic(path) as temporary:
         with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
             for name, array in arrays:
+                key, kind = name.rsplit(".", 1)
+                if key in told:
+                    _add(tar, f"{_member(key)}.json", json.dumps(told.pop(key)).encode())
                 buffer = io.BytesIO()
                 np.save(buffer, array, allow_pickle=False)
-                info = tarfile.TarInfo(f"{member_name(name)}.npy")
-                info.size = buffer.tell()
-                buffer.seek(0)
-                tar.addfile(info, buffer)
+                _add(tar, f"{_member(key)}.{kind}.npy", buffer.getbuffer())
         return _places(temporary, [name for name, _ in arrays])
+
+
+def _add(tar: tarfile.TarFile, name: str, data: bytes | memoryview) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    tar.addfile(info, io.BytesIO(data))
 
 
 @dataclass
@@ -212,7 +228,8 @@ class ShardWriter:
             if frames is not None:
                 arrays.append((f"{key}.frames", frames))
         if arrays:
-            places = write_shard(self._folder / shard, arrays)
+            about = {key: {"key": key, "corpus": s.corpus, "source": s.name, "speaker": s.speaker} for s, key, _ in self._held}
+            places = write_shard(self._folder / shard, arrays, about)
             self._number += 1
             for source, key, _ in self._held:
                 audio_place, frames_place = places[f"{key}.audio"], places.get(f"{key}.frames")
@@ -222,16 +239,15 @@ class ShardWriter:
         self._held, self._bytes, self._finished = [], 0, []
 
 
-def member_name(name: str) -> str:
-    """A webdataset member name: dots only before the kind of array, no more than USTAR takes; the manifest keeps the real name."""
-    key, kind = name.rsplit(".", 1)
-    return f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.{kind}"
+def _member(key: str) -> str:
+    """A name of members for webdataset: dots only before the kind of array, no more than USTAR takes."""
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
 def _places(path: Path, names: list[str]) -> dict[str, Place]:
     places = {}
     with tarfile.open(path) as tar, path.open("rb") as raw:
-        for name, member in zip(names, tar.getmembers(), strict=True):
+        for name, member in zip(names, (m for m in tar.getmembers() if m.name.endswith(".npy")), strict=True):
             raw.seek(member.offset_data)
             version = np.lib.format.read_magic(raw)
             read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -96,10 +96,12 @@ def _run(job: Job, tell: Callable[[tuple[int, dict[str, float]]], None]) -> None
     fabric.seed_everything(recipe.seed, verbose=False)
     run_folder.check_same(job)
     model, optimizer, step = _begin(job, state)
-    if fabric.world_size > 1:
-        share_statistics(model)
-    objective, optimizer = fabric.setup(Objective(model, recipe.loss), optimizer)
     drawn = _share(fabric, Batches([Shards(folder) for folder in job.shards], recipe))
+    whole = Objective(model, recipe.loss)
+    if fabric.world_size > 1:
+        processes.leave_out_idle(whole, drawn.batches.batch(0, 1))
+        share_statistics(model)
+    objective, optimizer = fabric.setup(whole, optimizer)
     held_out = _held_out(fabric, [Shards(folder) for folder in job.validation], recipe)
     workers = usual_workers(fabric.device, processes.place().local) if job.workers is None else job.workers
     fabric.barrier()  # nobody writes before all have read

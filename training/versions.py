@@ -7,12 +7,13 @@ from pathlib import Path
 
 import torch
 
-_LIBRARIES = ("avsep-plugin", "torch", "lightning-fabric", "numpy", "safetensors")
+_LIBRARIES = ("avsep-plugin", "lightning-fabric", "numpy", "safetensors")
 
 
 def versions() -> dict[str, str]:
     """Name -> version, of Python, CUDA and the GPU too where there is one."""
-    found = {name: metadata.version(name) for name in _LIBRARIES} | {"python": platform.python_version()}
+    found = {name: metadata.version(name) for name in _LIBRARIES}
+    found |= {"python": platform.python_version(), "torch": str(torch.__version__)}
     if torch.version.cuda is not None:
         found["cuda"] = torch.version.cuda
     if torch.cuda.is_available():
