@@ -16,8 +16,8 @@ import torch
 
 from avsep_plugin.media.ffmpeg import find_ffmpeg
 from avsep_plugin.models import checkpoint
-from avsep_plugin.training.dataset import Batches
-from avsep_plugin.training.loader import Batch, Share, drawn_ahead
+from avsep_plugin.training.dataset import Batch, Batches
+from avsep_plugin.training.loader import Share, drawn_ahead
 from avsep_plugin.training.losses import Objective
 from avsep_plugin.training.optimizing import make_optimizer
 from avsep_plugin.training.recipe import Recipe, load_recipe

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,47 +46,45 @@ def assert_alike(left: Path, right: Path) -> None:
         torch.testing.assert_close(other[name], tensor, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}")
 
 
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[int]]:
+    """Shards, the folder of a run of two processes on them, and the steps that were told."""
+    top, told = tmp_path_factory.mktemp("two"), list[int]()
+    shards = write_shards(top / "shards")
+    train(plan(), [shards], top / "run", device="cpu", devices=2, validation=[shards], progress=lambda step, *_: told.append(step))
+    return shards, top / "run", told
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["separate", "align"])
-def test_two_processes_train_as_one_does(shards: Path, tmp_path: Path, task: str) -> None:
-    one = train(plan(task=task), [shards], tmp_path / "one", device="cpu", validation=[shards])
-    seen: list[int] = []
-    two = train(
-        plan(task=task),
-        [shards],
-        tmp_path / "two",
-        device="cpu",
-        devices=2,
-        validation=[shards],
-        progress=lambda step, *_: seen.append(step),
-    )
-    assert_alike(one, two)
-    assert seen == [10]
-    for left, right in zip(lines(tmp_path / "one"), lines(tmp_path / "two"), strict=True):
+def test_two_processes_train_as_one_does(two: tuple[Path, Path, list[int]], tmp_path: Path) -> None:
+    shards, run, told = two
+    one = train(plan(), [shards], tmp_path / "one", device="cpu", validation=[shards])
+    assert_alike(one, run / "model.safetensors")
+    assert told == [10]
+    timed = ("seconds", "clips_per_second")
+    for left, right in zip(lines(tmp_path / "one"), lines(run), strict=True):
         assert left.keys() == right.keys()
-        timed = ("seconds", "clips_per_second")
         assert [v for k, v in left.items() if k not in timed] == pytest.approx([v for k, v in right.items() if k not in timed], rel=1e-3)
 
 
 @pytest.mark.slow
-def test_two_processes_go_on_where_they_stood(shards: Path, tmp_path: Path) -> None:
-    whole = train(plan(4), [shards], tmp_path / "whole", device="cpu", devices=2)
-    train(plan(4), [shards], tmp_path / "parts", device="cpu", devices=2, stop_after=2)
-    parts = train(plan(4), [shards], tmp_path / "parts", device="cpu", devices=2)
-    left, right = weights(whole), weights(parts)
+def test_two_processes_go_on_where_they_stood(two: tuple[Path, Path, list[int]], tmp_path: Path) -> None:
+    shards, run, _ = two
+    train(plan(), [shards], tmp_path / "parts", device="cpu", devices=2, stop_after=6)
+    parts = train(plan(), [shards], tmp_path / "parts", device="cpu", devices=2)
+    left, right = weights(run / "model.safetensors"), weights(parts)
     assert all(torch.equal(left[name], right[name]) for name in left)
 
 
 @pytest.mark.slow
 def test_torchrun_starts_the_same_run(shards: Path, tmp_path: Path) -> None:
-    (tmp_path / "recipe.toml").write_text(run_folder.recipe_toml(plan(3)))
-    one = train(plan(3), [shards], tmp_path / "one", device="cpu")
-    words = ["train", "separate", str(shards), "-o", str(tmp_path / "two"), "--recipe", str(tmp_path / "recipe.toml"), "--device", "cpu"]
+    """Of the pretext task, in which the shares of both processes hold aligned and shifted sounds."""
+    (tmp_path / "recipe.toml").write_text(run_folder.recipe_toml(plan(3, "align")))
+    one = train(plan(3, "align"), [shards], tmp_path / "one", device="cpu")
+    words = ["train", "align", str(shards), "-o", str(tmp_path / "two"), "--recipe", str(tmp_path / "recipe.toml"), "--device", "cpu"]
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
-    here = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [*launch, str(Path(sys.executable).with_name("avsep")), *words], capture_output=True, text=True, env=here, check=False
-    )
+    launch += [str(Path(sysconfig.get_path("scripts")) / "avsep"), *words]
+    done = subprocess.run(launch, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("done:") == 1
     assert_alike(one, tmp_path / "two" / "model.safetensors")
@@ -226,7 +225,6 @@ def test_a_recipe_is_written_whole(name: str, tmp_path: Path) -> None:
 
 def test_curves_and_log_have_every_step_once_after_a_crash(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trainer, "LOG_EVERY", 1)
-    monkeypatch.setattr(trainer, "CHECKPOINT_EVERY", 2)
     folder = tmp_path / "run"
 
     def crash(step: int, *_: object) -> None:
@@ -234,10 +232,10 @@ def test_curves_and_log_have_every_step_once_after_a_crash(shards: Path, tmp_pat
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(recipe(4), [shards], folder, device="cpu", validation=[shards], progress=crash)
+        train(recipe(4), [shards], folder, device="cpu", validation=[shards], progress=crash, save_every=2)
     with (folder / "log.jsonl").open("a") as log:
         log.write('{"step": 3, "lo')
-    train(recipe(4), [shards], folder, device="cpu", validation=[shards])
+    train(recipe(4), [shards], folder, device="cpu", validation=[shards], save_every=2)
     steps = [line["step"] for line in lines(folder) if "loss" in line]
     assert steps == [1, 2, 3, 4]
     curves = EventAccumulator(str(folder / "tensorboard")).Reload()

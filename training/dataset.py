@@ -43,6 +43,9 @@ class MixBatch:
     off: Tensor
 
 
+Batch = AlignBatch | MixBatch
+
+
 class Batches:
     """Draws batches from one or more folders of shards, which must be stored alike.
 
@@ -64,7 +67,7 @@ class Batches:
         _shares(others, self.corpora, "sounds")
         self.samples = self.model.window_samples(self.data.window_frames)
 
-    def batch(self, step: int, size: int, first: int = 0) -> AlignBatch | MixBatch:
+    def batch(self, step: int, size: int, first: int = 0) -> Batch:
         """Items [first, first + size) of batch number `step` of the recipe's task."""
         return self.align(step, size, first) if self.recipe.loss == "align" else self.mix(step, size, first)
 

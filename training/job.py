@@ -8,6 +8,8 @@ from avsep_plugin.errors import ConfigError
 from .processes import Precision, place
 from .recipe import Recipe
 
+SAVE_EVERY = 200
+
 
 @dataclass(frozen=True)
 class Job:
@@ -28,6 +30,8 @@ class Job:
     workers: int | None = None
     """Processes that draw batches, for each device; 0 = a thread; None: as many as are of use."""
     stop_after: int | None = None
+    save_every: int = SAVE_EVERY
+    """After so many steps the state is saved, from which a run that was killed goes on."""
     command: tuple[str, ...] = ()
     """What was typed."""
 

@@ -17,9 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from avsep_plugin.errors import AvsepError, WorkerError
 
-from .dataset import AlignBatch, Batches, MixBatch
-
-Batch = AlignBatch | MixBatch
+from .dataset import Batch, Batches
 
 _AHEAD = 2
 _MOST_WORKERS = 8

@@ -9,11 +9,8 @@ for every mixture, chosen by corpus and speaker, so that what batch n is made of
 What no line of the manifest names does not count: it is the beginning of a source that turned out to be damaged, or of a stopped run.
 """
 
-import hashlib
-import io
 import json
-import tarfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +22,8 @@ import numpy.typing as npt
 from avsep_plugin.atomic import atomic
 from avsep_plugin.config import PictureConfig, from_dict, to_dict
 from avsep_plugin.errors import ConfigError, DataError
+
+from .shard_file import Place, member, write_shard
 
 INT16_SCALE = 32767.0
 SHARD_BYTES = 256 * 2**20
@@ -47,14 +46,6 @@ class StoreConfig:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an array lies: byte offset of its first item in the shard, and its shape."""
-
-    offset: int
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Segment:
     """A stretch of a clip in the shards."""
 
@@ -72,7 +63,7 @@ class Segment:
     @property
     def member(self) -> str:
         """Name of its members in the tar, webdataset's `__key__`."""
-        return _member(self.key)
+        return member(self.key)
 
 
 class Shards:
@@ -141,29 +132,6 @@ def write_store(folder: Path, store: StoreConfig) -> None:
         return
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(values, indent=1))
-
-
-def write_shard(
-    path: Path, arrays: Sequence[tuple[str, npt.NDArray[Any]]], about: Mapping[str, Mapping[str, str]] | None = None
-) -> dict[str, Place]:
-    """Write arrays named <key>.<kind> into one tar, whole or not at all, what there is to say about a key before them -> where they lie."""
-    told = dict(about or {})
-    with atomic(path) as temporary:
-        with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for name, array in arrays:
-                key, kind = name.rsplit(".", 1)
-                if key in told:
-                    _add(tar, f"{_member(key)}.json", json.dumps(told.pop(key)).encode())
-                buffer = io.BytesIO()
-                np.save(buffer, array, allow_pickle=False)
-                _add(tar, f"{_member(key)}.{kind}.npy", buffer.getbuffer())
-        return _places(temporary, [name for name, _ in arrays])
-
-
-def _add(tar: tarfile.TarFile, name: str, data: bytes | memoryview) -> None:
-    info = tarfile.TarInfo(name)
-    info.size = len(data)
-    tar.addfile(info, io.BytesIO(data))
 
 
 @dataclass
@@ -237,23 +205,6 @@ class ShardWriter:
         with (self._folder / "manifest.jsonl").open("a") as manifest:
             manifest.writelines(manifest_line(source.name, source.segments, source.skipped) for source in self._finished)
         self._held, self._bytes, self._finished = [], 0, []
-
-
-def _member(key: str) -> str:
-    """A name of members for webdataset: dots only before the kind of array, no more than USTAR takes."""
-    return hashlib.sha256(key.encode()).hexdigest()[:16]
-
-
-def _places(path: Path, names: list[str]) -> dict[str, Place]:
-    places = {}
-    with tarfile.open(path) as tar, path.open("rb") as raw:
-        for name, member in zip(names, (m for m in tar.getmembers() if m.name.endswith(".npy")), strict=True):
-            raw.seek(member.offset_data)
-            version = np.lib.format.read_magic(raw)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, _ = read(raw)
-            places[name] = Place(raw.tell(), shape)
-    return places
 
 
 def manifest_line(source: str, segments: list[Segment], skipped: str | None = None) -> str:

@@ -24,10 +24,10 @@ from avsep_plugin.models.layers import share_statistics
 from avsep_plugin.models.separator import Separator
 
 from . import processes, run_folder
-from .dataset import Batches
-from .job import Job
+from .dataset import Batch, Batches
+from .job import SAVE_EVERY, Job
 from .journal import HELD_OUT, Clock, Journal
-from .loader import Batch, Share, drawn_ahead, micro_batch, on_device, usual_workers, worker_deaths
+from .loader import Share, drawn_ahead, micro_batch, on_device, usual_workers, worker_deaths
 from .losses import Objective
 from .optimizing import learning_rate, make_optimizer
 from .processes import Precision
@@ -37,7 +37,6 @@ from .state import load_state, save_state
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_EVERY = 200
 LOG_EVERY = 10
 VALIDATION_BATCHES = 4
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -57,6 +56,7 @@ def train(
     workers: int | None = None,
     progress: Progress | None = None,
     stop_after: int | None = None,
+    save_every: int = SAVE_EVERY,
     command: Sequence[str] = (),
 ) -> Path:
     """Train a recipe and return the path of the finished weights, `output`/model.safetensors; see `Job` for the arguments.
@@ -68,7 +68,7 @@ def train(
     return run_job(
         Job(
             recipe, tuple(shards), output, start_from, tuple(validation), device, devices, precision, micro_batches, workers, stop_after,
-            tuple(command),
+            save_every, tuple(command),
         ),
         progress,
     )  # fmt: skip
@@ -109,7 +109,7 @@ def _run(job: Job, tell: Callable[[tuple[int, dict[str, float]]], None]) -> None
         clock = Clock(step, recipe.optimizer.batch_clips)
         for number, batch in drawn_ahead(drawn, range(step, last), workers, pin=fabric.device.type == "cuda"):
             done, figures = number + 1, _step(fabric, objective, optimizer, job, number, batch)
-            saving = done % CHECKPOINT_EVERY == 0 or done == last
+            saving = done % job.save_every == 0 or done == last
             if done % LOG_EVERY == 0 or saving:
                 values = _values(fabric, figures)
                 if not math.isfinite(values["loss"]):
