@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tiny_training import recipe, weights, write_shards
+from tiny_training import die_in_the_second, fail_in_the_second, recipe, weights, write_shards
 
 from avsep_plugin.cli.main import run
 from avsep_plugin.errors import ConfigError, DataError, WorkerError
@@ -97,18 +97,6 @@ def test_a_process_that_fails_ends_all_with_its_sentence() -> None:
         processes.start(2, fail_in_the_second, None, lambda _: None)
     with pytest.raises(WorkerError, match=r"^Process 2 of 2 of this run has ended by SIGKILL"):
         processes.start(2, die_in_the_second, None, lambda _: None)
-
-
-def fail_in_the_second(_job: object, _tell: object) -> None:
-    if processes.place().rank == 1:
-        raise DataError("rank 1 has no data")
-    torch.distributed.init_process_group("gloo")  # waits for the other one
-
-
-def die_in_the_second(_job: object, _tell: object) -> None:
-    if processes.place().rank == 1:
-        os.kill(os.getpid(), 9)
-    torch.distributed.init_process_group("gloo")
 
 
 def test_shares_of_a_batch_are_the_batch(shards: Path) -> None:

@@ -1,14 +1,18 @@
 """A network that trains in a blink, and shards to train it on."""
 
 import dataclasses
+import os
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig, SeparatorConfig, StftConfig, WindowConfig
+from avsep_plugin.errors import DataError
 from avsep_plugin.models import checkpoint
+from avsep_plugin.training import processes
 from avsep_plugin.training.recipe import DataConfig, OptimizerConfig, Recipe
 from avsep_plugin.training.shards import Segment, StoreConfig, manifest_line, write_shard, write_store
 
@@ -56,3 +60,21 @@ def recipe(steps: int = 6, task: str = "separate") -> Recipe:
 def weights(path: Path) -> dict[str, Tensor]:
     """Tensors of a checkpoint."""
     return checkpoint.read(path)[1]
+
+
+def fail_in_the_second(_job: object, _tell: object) -> None:
+    """While the first one waits for the second."""
+    with processes.others_there():
+        processes.fabric("cpu", "32-true")
+        if processes.place().rank == 1:
+            raise DataError("rank 1 has no data")
+        torch.distributed.all_reduce(torch.zeros(1))
+
+
+def die_in_the_second(_job: object, _tell: object) -> None:
+    """The same, with no word."""
+    with processes.others_there():
+        processes.fabric("cpu", "32-true")
+        if processes.place().rank == 1:
+            os.kill(os.getpid(), 9)
+        torch.distributed.all_reduce(torch.zeros(1))

@@ -10,8 +10,10 @@ import logging
 import multiprocessing
 import os
 import socket
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,7 +21,7 @@ import torch
 from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.strategies.ddp import DDPStrategy
-from torch import nn
+from torch import distributed, nn
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException, start_processes
 
 from avsep_plugin.errors import AvsepError, ConfigError, WorkerError
@@ -27,6 +29,7 @@ from avsep_plugin.errors import AvsepError, ConfigError, WorkerError
 Precision = Literal["32-true", "bf16-mixed"]
 Tell = Callable[[Any], None]
 _POLL_SECONDS = 0.1
+_PATIENCE_SECONDS = 30
 _LIBRARY_LOG = logging.getLogger("lightning_fabric")
 """Tells at length that processes found each other, which goes without saying."""
 _SPAWN_LOG = logging.getLogger("torch.multiprocessing.spawn")
@@ -72,6 +75,21 @@ def fabric(device: str, precision: Precision) -> Fabric:
     return made
 
 
+class LostError(WorkerError):
+    """Another process of the run is gone, which has an error of its own to tell."""
+
+
+@contextmanager
+def others_there() -> Iterator[None]:
+    """What the libraries raise in the body where another process does not answer any more becomes a LostError."""
+    try:
+        yield
+    except RuntimeError as exc:
+        if not isinstance(exc, distributed.DistError) and "gloo" not in str(exc):
+            raise
+        raise LostError("Another process of this run has ended; its own line says why.") from exc
+
+
 def leave_out_idle(objective: nn.Module, batch: object) -> None:
     """Parameters that this loss never reaches, those of a separator's logit for example, ask for no gradient from here on.
 
@@ -115,6 +133,9 @@ def _member(rank: int, count: int, port: int, mail: Any, work: Callable[[Any, Te
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))
     try:
         work(job, mail.put if rank == 0 else lambda _: None)
+    except LostError:
+        time.sleep(_PATIENCE_SECONDS)  # `start` finds out what happened to the other one, and ends this one too
+        raise
     except AvsepError as exc:
         mail.put(exc)
         raise SystemExit(1) from exc

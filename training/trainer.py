@@ -105,7 +105,7 @@ def _run(job: Job, tell: Callable[[tuple[int, dict[str, float]]], None]) -> None
     held_out = _held_out(fabric, [Shards(folder) for folder in job.validation], recipe)
     workers = usual_workers(fabric.device, processes.place().local) if job.workers is None else job.workers
     fabric.barrier()  # nobody writes before all have read
-    with _without_denormals(), worker_deaths(), _opened(fabric, job, step, workers) as journal:
+    with _without_denormals(), worker_deaths(), processes.others_there(), _opened(fabric, job, step, workers) as journal:
         clock = Clock(step, recipe.optimizer.batch_clips)
         for number, batch in drawn_ahead(drawn, range(step, last), workers, pin=fabric.device.type == "cuda"):
             done, figures = number + 1, _step(fabric, objective, optimizer, job, number, batch)
