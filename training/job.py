@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from avsep_plugin.errors import ConfigError
 
 from .processes import Precision, place
@@ -38,7 +40,7 @@ class Job:
     @property
     def processes(self) -> int:
         """Processes of the whole run, on all machines."""
-        return self.devices or place().world
+        return max(self.devices or 1, place().world)
 
     @property
     def last_step(self) -> int:
@@ -47,11 +49,13 @@ class Job:
         return steps if self.stop_after is None else min(self.stop_after, steps)
 
     def check(self) -> None:
-        """Raises ConfigError where the batch does not divide or the devices are named twice."""
+        """Raises ConfigError where the batch does not divide, or the devices are named twice or not there."""
         if self.devices is not None and self.devices > 1 and place().world > 1:
             raise ConfigError(f"torchrun has started {place().world} processes of this run already; leave out --devices.")
         if self.devices is not None and self.devices > 1 and ":" in self.device:
             raise ConfigError(f"{self.devices} processes cannot share {self.device}; name no single one.")
+        if self.device.startswith("cuda") and (self.devices or 1) > torch.cuda.device_count():
+            raise ConfigError(f"{self.devices or 1} CUDA devices are wanted, {torch.cuda.device_count()} are here.")
         clips, parts = self.recipe.optimizer.batch_clips, self.processes * self.micro_batches
         if clips % parts:
             raise ConfigError(

@@ -77,6 +77,7 @@ def train(
 def run_job(job: Job, progress: Progress | None = None) -> Path:
     """Do a job in this process, in several that are started here, or as one of those that torchrun has started; see `train`."""
     job.check()
+    run_folder.check_same(job)
 
     def tell(news: tuple[int, dict[str, float]]) -> None:
         if progress:
@@ -94,7 +95,6 @@ def _run(job: Job, tell: Callable[[tuple[int, dict[str, float]]], None]) -> None
     recipe, last, state = job.recipe, job.last_step, job.output / "state.safetensors"
     fabric = processes.fabric(job.device, job.precision)
     fabric.seed_everything(recipe.seed, verbose=False)
-    run_folder.check_same(job)
     model, optimizer, step = _begin(job, state)
     drawn = _share(fabric, Batches([Shards(folder) for folder in job.shards], recipe))
     whole = Objective(model, recipe.loss)
@@ -112,8 +112,8 @@ def _run(job: Job, tell: Callable[[tuple[int, dict[str, float]]], None]) -> None
             saving = done % job.save_every == 0 or done == last
             if done % LOG_EVERY == 0 or saving:
                 values = _values(fabric, figures)
-                if not math.isfinite(values["loss"]):
-                    raise DataError(f"The loss is {values['loss']} at step {done}; lower the learning rate or look at the data.")
+                if not math.isfinite(values["loss"] + values["gradient_norm"]):
+                    raise DataError(f"The loss is no number any more at step {done}; lower the learning rate or look at the data.")
                 if journal is not None and done % LOG_EVERY == 0:
                     values |= {"learning_rate": learning_rate(recipe.optimizer, number), **clock.read(done)}
                     journal.write(done, values)
