@@ -162,6 +162,7 @@ def test_shards_are_tar_files_that_others_can_read(shards: Shards) -> None:
         assert {name.split(".", 1)[1] for name in tar.getnames()} == {"json", "frames.npy", "audio.npy"}
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # webdataset leaves closing its files to Python
 def test_webdataset_reads_the_shards_without_their_manifest(shards: Shards) -> None:
     """Key by key what random access gives."""
     tars = [str(path) for path in sorted(shards.folder.glob("*.tar"))]
