@@ -9,6 +9,7 @@ Either way each has a device of its own and draws its share of every batch; grad
 import logging
 import multiprocessing
 import os
+import signal
 import socket
 import time
 import warnings
@@ -30,6 +31,7 @@ Precision = Literal["32-true", "bf16-mixed"]
 Tell = Callable[[Any], None]
 _POLL_SECONDS = 0.1
 _PATIENCE_SECONDS = 30
+_GRACE_SECONDS = 10
 _LIBRARY_LOG = logging.getLogger("lightning_fabric")
 """Tells at length that processes found each other, which goes without saying."""
 _SPAWN_LOG = logging.getLogger("torch.multiprocessing.spawn")
@@ -120,6 +122,9 @@ def start(count: int, work: Callable[[Any, Tell], None], job: Any, tell: Tell) -
         raise WorkerError(_obituary(exc, count)) from exc
     finally:
         for process in crew.processes:
+            process.terminate()
+        for process in crew.processes:
+            process.join(_GRACE_SECONDS)
             process.kill()
             process.join()
 
@@ -130,6 +135,7 @@ def _member(rank: int, count: int, port: int, mail: Any, work: Callable[[Any, Te
         "RANK": str(rank), "LOCAL_RANK": str(rank), "GROUP_RANK": "0", "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count),
         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
     }  # fmt: skip
+    signal.signal(signal.SIGTERM, _leave)
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // count))
     try:
         work(job, mail.put if rank == 0 else lambda _: None)
@@ -139,6 +145,11 @@ def _member(rank: int, count: int, port: int, mail: Any, work: Callable[[Any, Te
     except AvsepError as exc:
         mail.put(exc)
         raise SystemExit(1) from exc
+
+
+def _leave(*_: object) -> None:
+    """SIGTERM unwinds, so that this process lets go of its own workers first."""
+    raise SystemExit(143)
 
 
 def _deliver(mail: Any, tell: Tell) -> None:
