@@ -13,11 +13,12 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_training import die_in_the_second, fail_in_the_second, recipe, weights, write_shards
+from torch import Tensor, nn
 
 from avsep_plugin.cli.main import run
 from avsep_plugin.errors import ConfigError, DataError, WorkerError
 from avsep_plugin.training import processes, run_folder, trainer
-from avsep_plugin.training.dataset import Batches
+from avsep_plugin.training.dataset import Batches, MixBatch
 from avsep_plugin.training.job import Job
 from avsep_plugin.training.loader import Share, drawn_ahead
 from avsep_plugin.training.recipe import Recipe, load_recipe, recipe_names
@@ -130,15 +131,38 @@ def test_what_a_worker_cannot_draw_is_one_sentence(shards: Path) -> None:
         list(drawn_ahead(Share(batches, 4), range(2), 1, pin=False))
 
 
-def test_micro_batches_of_one_clip_add_up(shards: Path, tmp_path: Path) -> None:
-    """With batch statistics held still the parts' gradients are those of the whole."""
-    given = replace(plan(2), optimizer=replace(plan().optimizer, steps=2, learning_rate=0.0, batch_clips=4))
-    for parts in (1, 2):
-        train(given, [shards], tmp_path / f"{parts}", device="cpu", micro_batches=parts)
-    with pytest.raises(ConfigError, match="3 micro-batches"):
-        train(given, [shards], tmp_path / "3", device="cpu", micro_batches=3)
-    with pytest.raises(ConfigError, match="micro-batches"):
-        train(given, [shards], tmp_path / "2", device="cpu")
+class Square(nn.Module):
+    """A loss without batch statistics, which is the mean over its clips."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, batch: MixBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        loss = (self.weight * batch.on.square().mean(dim=(1, 2)) - 1).square().mean()
+        return loss, {"twice": 2 * loss}
+
+
+def test_the_gradients_of_micro_batches_add_up(shards: Path, tmp_path: Path) -> None:
+    batch, ends = Batches([Shards(shards)], plan()).mix(0, 4), []
+    for parts in (1, 2, 4):
+        job = Job(plan(), (shards,), tmp_path, micro_batches=parts)
+        fabric = processes.fabric("cpu", "32-true")
+        square = Square()
+        objective, optimizer = fabric.setup(square, torch.optim.SGD(square.parameters(), lr=1.0))
+        figures = trainer._step(fabric, objective, optimizer, job, 1, batch)
+        ends.append([square.weight.item(), float(figures["loss"]), float(figures["twice"]), float(figures["gradient_norm"])])
+    assert ends[0][0] != 2.0
+    assert ends[1] == pytest.approx(ends[0], rel=1e-5)
+    assert ends[2] == pytest.approx(ends[0], rel=1e-5)
+
+
+def test_a_run_keeps_its_micro_batches(shards: Path, tmp_path: Path) -> None:
+    train(plan(2), [shards], tmp_path, device="cpu", micro_batches=2, stop_after=1)
+    with pytest.raises(ConfigError, match="--micro-batches 2, not 1"):
+        train(plan(2), [shards], tmp_path, device="cpu")
+    with pytest.raises(ConfigError, match="1 processes x 3 micro-batches"):
+        train(plan(2), [shards], tmp_path / "other", device="cpu", micro_batches=3)
 
 
 def test_bf16_trains(shards: Path, tmp_path: Path) -> None:
