@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from . import overlay, programs, speed
+from . import loader, overlay, programs, speed
 from .footage import make_clip
 
 
@@ -20,6 +20,8 @@ def main() -> None:
     torch.set_num_threads(os.cpu_count() or 1)
     print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, torch {torch.__version__}\n")
     _networks()
+    print()
+    loader.main()
     with tempfile.TemporaryDirectory() as name:
         _programs(Path(name), *((20, 60) if quick else (60, 600)))
 

@@ -3,6 +3,7 @@
 import dataclasses
 import importlib
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,19 +76,46 @@ class Run:
     output_dir: Path
     validation: tuple[Path, ...]
     steps: int | None
+    compute: "Compute"
+
+
+@dataclass(frozen=True)
+class Compute:
+    """On what a training is computed."""
+
     precision: str
     device: str
+    devices: int | None
+    micro_batches: int
+    workers: int | None
+
+
+_compute = options.stacked(
+    click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", help="auto (default): bf16 on cuda."),
+    options.device,
+    click.option(
+        "--devices", type=click.IntRange(1), metavar="N",
+        help="Train on so many devices of this machine, a process for each. Started by torchrun, the environment says it.",
+    ),
+    click.option(
+        "--micro-batches", type=click.IntRange(1), default=1, show_default=True, metavar="N",
+        help="Send every batch through the network in so many parts, for a device with little memory.",
+    ),
+    click.option(
+        "--workers", type=click.IntRange(0), metavar="N",
+        help="Processes that draw batches, for each device; any number gives the same batches.  [default: 0 on a CPU, up to 8 on cuda]",
+    ),
+)  # fmt: skip
 
 
 def _run_options(default_recipe: str) -> Callable[[Any], Any]:
     return options.stacked(
         click.argument("shards", nargs=-1, required=True, type=options.FOLDER, metavar="SHARDS..."),
-        options.output_dir("RUN", "Folder for checkpoints and the log; a run that is in it goes on exactly where it was."),
+        options.output_dir("RUN", "Folder for checkpoints, log and curves; a run that is in it goes on exactly where it was."),
         _recipe(default_recipe),
         click.option("--validation", multiple=True, type=options.FOLDER, metavar="SHARDS", help="Held-out shards; may be repeated."),
         click.option("--steps", type=click.IntRange(1), help="Number of steps, instead of the recipe's."),
-        click.option("--precision", type=click.Choice(["auto", "fp32", "bf16"]), default="auto", help="auto (default): bf16 on cuda."),
-        options.device,
+        _compute,
         options.talking,
     )
 
@@ -104,7 +132,7 @@ _start_from = click.option(
 @click.pass_obj
 def train_align(
     talk: Talk, shards: tuple[Path, ...], output_dir: Path, recipe: str, validation: tuple[Path, ...], steps: int | None, precision: str,
-    device: str, start_from: str | None,
+    device: str, devices: int | None, micro_batches: int, workers: int | None, start_from: str | None,
 ) -> None:  # fmt: skip
     """Train the pretext task: are sound and picture in sync?
 
@@ -113,8 +141,14 @@ def train_align(
       avsep train align shards -o runs/align
       avsep train align shards -o runs/map --from runs/separate/model.safetensors
       avsep train align shards -o runs/align --recipe mine.toml --steps 20000 --device cuda
+      avsep train align shards -o runs/align --recipe paper-shift --device cuda --devices 3 --workers 4
+      torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint host:29400 \\
+        --no-python avsep train align shards -o runs/align --device cuda
+      tensorboard --logdir runs
     """
-    _train(talk, Run(shards, recipe, output_dir, validation, steps, precision, device), start_from)
+    _train(
+        talk, Run(shards, recipe, output_dir, validation, steps, Compute(precision, device, devices, micro_batches, workers)), start_from
+    )
 
 
 @train.command("separate")
@@ -123,7 +157,7 @@ def train_align(
 @click.pass_obj
 def train_separate(
     talk: Talk, shards: tuple[Path, ...], output_dir: Path, recipe: str, validation: tuple[Path, ...], steps: int | None, precision: str,
-    device: str, start_from: str | None,
+    device: str, devices: int | None, micro_batches: int, workers: int | None, start_from: str | None,
 ) -> None:  # fmt: skip
     """Train the separator, and its features with it, on mixtures of two clips.
 
@@ -131,8 +165,33 @@ def train_separate(
     Examples:
       avsep train separate shards -o runs/separate --from runs/align/model.safetensors
       avsep train separate studio -o runs/studio --recipe studio-separate --from mini --steps 1000
+      avsep train separate shards -o runs/separate --device cuda --devices 4
     """
-    _train(talk, Run(shards, recipe, output_dir, validation, steps, precision, device), start_from)
+    _train(
+        talk, Run(shards, recipe, output_dir, validation, steps, Compute(precision, device, devices, micro_batches, workers)), start_from
+    )
+
+
+@train.command("repeat")
+@click.argument("run", type=options.FOLDER, metavar="RUN")
+@options.output_dir("AGAIN", "Folder for the repeated run.")
+@click.option("--devices", type=click.IntRange(1), metavar="N", help="Train on so many devices.  [default: as many as the run]")
+@options.talking
+@click.pass_obj
+def train_repeat(talk: Talk, run: Path, output_dir: Path, devices: int | None) -> None:
+    """Repeat a run from what its folder says: recipe, shards, start weights, seed, precision.
+
+    Shards and weights must still be what they were. On the same machine, program and number of devices the weights come out the same.
+
+    \b
+    Examples:
+      avsep train repeat runs/studio -o runs/studio-again
+    """
+    folder = _training("run_folder")
+    job = folder.job_to_repeat(run, output_dir, devices)
+    for name, was, now in folder.other_versions(run):
+        talk.warn(f"{name} was {was} then and is {now} now; the weights may differ in their last digits.")
+    _give(talk, dataclasses.replace(job, command=tuple(sys.argv)))
 
 
 def _train(talk: Talk, run: Run, start_from: str | None) -> None:
@@ -140,13 +199,21 @@ def _train(talk: Talk, run: Run, start_from: str | None) -> None:
 
     plan = _training("recipe").load_recipe(run.recipe, run.steps)
     weights = zoo.find(start_from, plan.model.task) if start_from else None
-    device = zoo.pick_device(run.device)
-    bf16 = run.precision == "bf16" or (run.precision == "auto" and device.type == "cuda")
+    device = zoo.pick_device(run.compute.device)
+    bf16 = run.compute.precision == "bf16" or (run.compute.precision == "auto" and device.type == "cuda")
+    job = _training("job").Job(
+        plan, run.shards, run.output_dir, weights, run.validation, str(device), run.compute.devices,
+        "bf16-mixed" if bf16 else "32-true", run.compute.micro_batches, run.compute.workers, command=tuple(sys.argv),
+    )  # fmt: skip
+    _give(talk, job)
+
+
+def _give(talk: Talk, job: Any) -> None:
+    """Do a job; of several processes that torchrun has started, the first one speaks."""
+    if _training("processes").place().rank:
+        talk.verbosity, talk.progress = min(talk.verbosity, -1), False
     with talk.count("steps") as bar:
-        made = _training("trainer").train(
-            plan, run.shards, run.output_dir, start_from=weights, validation=run.validation, device=str(device),
-            precision="bf16-mixed" if bf16 else "32-true", progress=lambda step, steps, _figures: bar(step, steps),
-        )  # fmt: skip
+        made = _training("trainer").run_job(job, lambda step, steps, _figures: bar(step, steps))
     talk.say(f"done: {made}")
 
 

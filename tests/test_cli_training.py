@@ -4,13 +4,13 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from avsep_plugin.cli.main import run
 from avsep_plugin.models import zoo
 from avsep_plugin.training import trainer
+from avsep_plugin.training.job import Job
 from avsep_plugin.training.recipe import load_recipe
 
 RECIPE = """
@@ -86,21 +86,51 @@ def test_alignment_then_separation_gives_a_checkpoint_that_separates(shards: Pat
 
 @pytest.mark.parametrize("task", ["align", "separate"])
 def test_both_trainings_can_start_from_weights(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: dict[str, Any] = {}
-    monkeypatch.setattr(trainer, "train", lambda *_, **named: given.update(named))
+    given: list[Job] = []
+    monkeypatch.setattr(trainer, "run_job", lambda job, _progress: given.append(job))
     weights = tmp_path / "model.safetensors"
     weights.touch()
     assert run(["train", task, str(tmp_path), "-o", str(tmp_path / "run"), "--from", str(weights), "--device", "cpu"]) == 0
-    assert given["start_from"] == weights
+    assert given[0].start_from == weights
 
 
 def test_weights_to_start_from_may_be_a_known_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given: dict[str, Any] = {}
+    given: list[Job] = []
     weights = tmp_path / "mini.safetensors"
-    monkeypatch.setattr(trainer, "train", lambda *_, **named: given.update(named))
+    monkeypatch.setattr(trainer, "run_job", lambda job, _progress: given.append(job))
     monkeypatch.setattr(zoo, "known_models", lambda: [zoo.ModelCard("mini", "", "", {"separate": weights})])
     assert run(["train", "separate", str(tmp_path), "-o", str(tmp_path / "run"), "--from", "mini", "--device", "cpu"]) == 0
-    assert given["start_from"] == weights
+    assert given[0].start_from == weights
+
+
+def test_what_it_is_computed_on_is_part_of_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Job] = []
+    monkeypatch.setattr(trainer, "run_job", lambda job, _progress: given.append(job))
+    line = ["train", "align", str(tmp_path), "-o", str(tmp_path / "run"), "--device", "cpu", "--devices", "2", "--micro-batches", "4"]
+    assert run([*line, "--workers", "3", "--precision", "bf16"]) == 0
+    assert run(line[:7]) == 0
+    asked, plain = given
+    assert (asked.devices, asked.micro_batches, asked.workers, asked.precision) == (2, 4, 3, "bf16-mixed")
+    assert (plain.devices, plain.micro_batches, plain.workers, plain.precision) == (None, 1, None, "32-true")
+
+
+def test_only_the_first_of_several_processes_speaks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(trainer, "run_job", lambda *_: "made")
+    line = ["train", "align", str(tmp_path), "-o", str(tmp_path / "run"), "--device", "cpu"]
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    said = []
+    for rank in "01":
+        monkeypatch.setenv("RANK", rank)
+        assert run(line) == 0
+        said.append(capsys.readouterr().err)
+    assert said == ["done: made\n", ""]
+
+
+def test_a_folder_without_a_run_cannot_be_repeated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "repeat", str(tmp_path), "-o", str(tmp_path / "again")]) == 1
+    assert "does not hold a run" in capsys.readouterr().err
 
 
 def test_weights_that_are_not_there_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

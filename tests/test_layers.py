@@ -196,6 +196,8 @@ ONLY_IN = {
     "lightning": {"training"},
     "google_crc32c": {"release.tensor_bundle"},
     "lightning_fabric": {"training"},
+    "tensorboard": {"training"},
+    "tomli_w": {"training"},
 }
 """Library -> the only layers or modules that may import it."""
 

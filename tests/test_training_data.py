@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+import webdataset
 
 from avsep_plugin.config import ModelConfig, PictureConfig
 from avsep_plugin.errors import DataError
@@ -158,7 +159,21 @@ def test_other_settings_do_not_mix_in_one_folder(footage: Path, shards: Shards) 
 
 def test_shards_are_tar_files_that_others_can_read(shards: Shards) -> None:
     with tarfile.open(next(shards.folder.glob("*.tar"))) as tar:
-        assert {name.split(".", 1)[1] for name in tar.getnames()} == {"frames.npy", "audio.npy"}
+        assert {name.split(".", 1)[1] for name in tar.getnames()} == {"json", "frames.npy", "audio.npy"}
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # webdataset leaves closing its files to Python
+def test_webdataset_reads_the_shards_without_their_manifest(shards: Shards) -> None:
+    """Key by key what random access gives."""
+    tars = [str(path) for path in sorted(shards.folder.glob("*.tar"))]
+    samples = {sample["__key__"]: sample for sample in webdataset.WebDataset(tars, shardshuffle=False).decode()}
+    assert samples.keys() == {segment.member for segment in shards.segments}
+    for segment in shards.segments:
+        sample = samples[segment.member]
+        assert sample["json"] == {"key": segment.key, "corpus": segment.corpus, "source": segment.source, "speaker": segment.speaker}
+        assert np.array_equal(sample["audio.npy"], shards.audio(segment))
+        assert ("frames.npy" in sample) == (segment.frames is not None)
+        assert segment.frames is None or np.array_equal(sample["frames.npy"], shards.frames(segment))
 
 
 def test_a_folder_without_manifest_is_an_error(tmp_path: Path) -> None:

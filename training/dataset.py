@@ -1,4 +1,5 @@
-"""shards -> batches. Batch number n is a function of the seed and n alone, so that a resumed run sees what it would have seen."""
+"""shards -> batches. Item i of batch n is a function of the seed, n and i alone, so that a resumed run sees what it would have seen, and
+several processes draw one batch between them, each its own items."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ _SEAM_SECONDS = 0.06
 _SMALLEST, _FARTHEST = 0.5, 0.8
 
 
-@dataclass(frozen=True)
+@dataclass  # not frozen, as neither is the other: Fabric's mixed precision sets their tensors anew
 class AlignBatch:
     """frames [B, T, c, c, C] uint8; the sound that belongs to them and one that does not, each [B, 2, N] float32."""
 
@@ -33,13 +34,16 @@ class AlignBatch:
     shifted: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass
 class MixBatch:
     """frames [B, T, c, c, C] uint8; on-screen sound [B, 2, N] and R off-screen sounds for each [B, R, 2, N] float32."""
 
     frames: Tensor
     on: Tensor
     off: Tensor
+
+
+Batch = AlignBatch | MixBatch
 
 
 class Batches:
@@ -63,20 +67,26 @@ class Batches:
         _shares(others, self.corpora, "sounds")
         self.samples = self.model.window_samples(self.data.window_frames)
 
-    def align(self, step: int, size: int) -> AlignBatch:
-        """One batch of the pretext task."""
-        random = np.random.default_rng((self.recipe.seed, step))
-        items = [self._align_item(random) for _ in range(size)]
+    def batch(self, step: int, size: int, first: int = 0) -> Batch:
+        """Items [first, first + size) of batch number `step` of the recipe's task."""
+        return self.align(step, size, first) if self.recipe.loss == "align" else self.mix(step, size, first)
+
+    def align(self, step: int, size: int, first: int = 0) -> AlignBatch:
+        """Items [first, first + size) of a batch of the pretext task."""
+        items = [self._align_item(self._random(step, number)) for number in range(first, first + size)]
         return AlignBatch(*(torch.from_numpy(np.stack(parts)) for parts in zip(*items, strict=True)))
 
-    def mix(self, step: int, size: int) -> MixBatch:
-        """One batch of mix-and-separate."""
-        random = np.random.default_rng((self.recipe.seed, step))
-        items: list[tuple[npt.NDArray[np.uint8], Audio, Audio]] = []
-        while len(items) < size:
-            items += self._partners(random) if random.random() < self.data.partners else [self._mix_item(random), self._mix_item(random)]
-        items = items[:size]
+    def mix(self, step: int, size: int, first: int = 0) -> MixBatch:
+        """Items [first, first + size) of a batch of mix-and-separate; they are drawn in pairs, of which one may lie outside."""
+        pairs = range(first // 2, (first + size + 1) // 2)
+        items = [item for number in pairs for item in self._pair(self._random(step, number))][first % 2 :][:size]
         return MixBatch(*(torch.from_numpy(np.stack(parts)) for parts in zip(*items, strict=True)))
+
+    def _random(self, step: int, number: int) -> Random:
+        return np.random.default_rng((self.recipe.seed, step, number))
+
+    def _pair(self, random: Random) -> list[tuple[npt.NDArray[np.uint8], Audio, Audio]]:
+        return self._partners(random) if random.random() < self.data.partners else [self._mix_item(random), self._mix_item(random)]
 
     def _align_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, Audio]:
         corpus = _draw(random, self.clip_shares)

@@ -1,17 +1,16 @@
-"""Shards: uncompressed tar files of .npy arrays (what webdataset reads), with a manifest that says where each array lies in them.
+"""Shards: webdataset's tar files, not compressed, with a manifest that says where each array lies in them.
 
     SHARDS/manifest.jsonl    one line a source: its segments and where they lie, or why it was skipped
-    SHARDS/00000.tar         <hash of the key>.frames.npy [n, S, S, C] uint8, <hash of the key>.audio.npy [2, m] int16
+    SHARDS/00000.tar         <member>.json, <member>.audio.npy [2, m] int16, <member>.frames.npy [n, S, S, C] uint8
 
-Because the tar is not compressed and the manifest knows the offsets, any stretch of any clip is read by mapping it into memory.
+`webdataset` streams them with no manifest: a sample is what has one member name; its json says key, corpus, source and speaker. Training
+reads them at random places instead, by mapping any stretch of any clip into memory: a window of 1 s out of a piece of 10 s, and two clips
+for every mixture, chosen by corpus and speaker, so that what batch n is made of is known before anything of it is read.
 What no line of the manifest names does not count: it is the beginning of a source that turned out to be damaged, or of a stopped run.
 """
 
-import hashlib
-import io
 import json
-import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -23,6 +22,8 @@ import numpy.typing as npt
 from avsep_plugin.atomic import atomic
 from avsep_plugin.config import PictureConfig, from_dict, to_dict
 from avsep_plugin.errors import ConfigError, DataError
+
+from .shard_file import Place, member, write_shard
 
 INT16_SCALE = 32767.0
 SHARD_BYTES = 256 * 2**20
@@ -45,14 +46,6 @@ class StoreConfig:
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where an array lies: byte offset of its first item in the shard, and its shape."""
-
-    offset: int
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
 class Segment:
     """A stretch of a clip in the shards."""
 
@@ -66,6 +59,11 @@ class Segment:
     audio: Place
     frames: Place | None
     """None for sound without picture."""
+
+    @property
+    def member(self) -> str:
+        """Name of its members in the tar, webdataset's `__key__`."""
+        return member(self.key)
 
 
 class Shards:
@@ -136,20 +134,6 @@ def write_store(folder: Path, store: StoreConfig) -> None:
         temporary.write_text(json.dumps(values, indent=1))
 
 
-def write_shard(path: Path, arrays: Sequence[tuple[str, npt.NDArray[Any]]]) -> dict[str, Place]:
-    """Write named arrays into one tar, whole or not at all -> where each of them lies."""
-    with atomic(path) as temporary:
-        with tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
-            for name, array in arrays:
-                buffer = io.BytesIO()
-                np.save(buffer, array, allow_pickle=False)
-                info = tarfile.TarInfo(f"{member_name(name)}.npy")
-                info.size = buffer.tell()
-                buffer.seek(0)
-                tar.addfile(info, buffer)
-        return _places(temporary, [name for name, _ in arrays])
-
-
 @dataclass
 class _Source:
     """A source on its way into the shards."""
@@ -212,7 +196,8 @@ class ShardWriter:
             if frames is not None:
                 arrays.append((f"{key}.frames", frames))
         if arrays:
-            places = write_shard(self._folder / shard, arrays)
+            about = {key: {"key": key, "corpus": s.corpus, "source": s.name, "speaker": s.speaker} for s, key, _ in self._held}
+            places = write_shard(self._folder / shard, arrays, about)
             self._number += 1
             for source, key, _ in self._held:
                 audio_place, frames_place = places[f"{key}.audio"], places.get(f"{key}.frames")
@@ -220,24 +205,6 @@ class ShardWriter:
         with (self._folder / "manifest.jsonl").open("a") as manifest:
             manifest.writelines(manifest_line(source.name, source.segments, source.skipped) for source in self._finished)
         self._held, self._bytes, self._finished = [], 0, []
-
-
-def member_name(name: str) -> str:
-    """A webdataset member name: dots only before the kind of array, no more than USTAR takes; the manifest keeps the real name."""
-    key, kind = name.rsplit(".", 1)
-    return f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.{kind}"
-
-
-def _places(path: Path, names: list[str]) -> dict[str, Place]:
-    places = {}
-    with tarfile.open(path) as tar, path.open("rb") as raw:
-        for name, member in zip(names, tar.getmembers(), strict=True):
-            raw.seek(member.offset_data)
-            version = np.lib.format.read_magic(raw)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, _ = read(raw)
-            places[name] = Place(raw.tell(), shape)
-    return places
 
 
 def manifest_line(source: str, segments: list[Segment], skipped: str | None = None) -> str:

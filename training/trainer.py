@@ -1,35 +1,44 @@
-"""The loop: batches in, checkpoint out. A run that was stopped goes on exactly where it stood."""
+"""The loop: batches in, checkpoint out. A run that was stopped goes on exactly where it stood, on however many devices.
+
+With several processes each draws its share of every batch, batch statistics are taken over all shares and gradients are averaged, so that
+the run is that of one process but for the order of floating-point sums. Only the first process writes.
+"""
 
 import fnmatch
-import json
 import logging
 import math
-import time
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.wrappers import _FabricModule
 from torch import Tensor, nn
 
 from avsep_plugin.errors import ConfigError, DataError
 from avsep_plugin.models import checkpoint
+from avsep_plugin.models.fused import Aligner
+from avsep_plugin.models.layers import share_statistics
 from avsep_plugin.models.separator import Separator
 
-from .dataset import AlignBatch, Batches, MixBatch
+from . import processes, run_folder
+from .dataset import Batch, Batches
+from .job import SAVE_EVERY, Job
+from .journal import HELD_OUT, Clock, Journal
+from .loader import Share, drawn_ahead, micro_batch, on_device, usual_workers, worker_deaths
 from .losses import Objective
-from .recipe import OptimizerConfig, Recipe
+from .optimizing import learning_rate, make_optimizer
+from .processes import Precision
+from .recipe import Recipe
 from .shards import Shards
 from .state import load_state, save_state
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_EVERY = 200
 LOG_EVERY = 10
+VALIDATION_BATCHES = 4
 Progress = Callable[[int, int, dict[str, float]], None]
 
 
@@ -41,48 +50,105 @@ def train(
     start_from: Path | None = None,
     validation: Iterable[Path] = (),
     device: str = "auto",
-    precision: Literal["32-true", "bf16-mixed"] = "32-true",
+    devices: int | None = None,
+    precision: Precision = "32-true",
+    micro_batches: int = 1,
+    workers: int | None = None,
     progress: Progress | None = None,
     stop_after: int | None = None,
+    save_every: int = SAVE_EVERY,
+    command: Sequence[str] = (),
 ) -> Path:
-    """Train a recipe and return the path of the finished weights, `output`/model.safetensors.
+    """Train a recipe and return the path of the finished weights, `output`/model.safetensors; see `Job` for the arguments.
 
-    start_from: weights whose tensors of the same name and shape are taken over (an aligner under a separator, a model to fine-tune).
-    `output` also holds state.safetensors (weights, optimiser, random state, step), from which the run resumes, and log.jsonl.
-    stop_after: leave at that step as if interrupted. Raises DataError, ModelError, ConfigError.
+    `output` also holds the state from which the run resumes and all that is needed to repeat it (run_folder.py).
+    stop_after: leave at that step as if interrupted; the state's path is returned then.
+    Raises DataError, ModelError, ConfigError, WorkerError.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    kind, _, index = device.partition(":")
-    fabric = Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)
+    return run_job(
+        Job(
+            recipe, tuple(shards), output, start_from, tuple(validation), device, devices, precision, micro_batches, workers, stop_after,
+            save_every, tuple(command),
+        ),
+        progress,
+    )  # fmt: skip
+
+
+def run_job(job: Job, progress: Progress | None = None) -> Path:
+    """Do a job in this process, in several that are started here, or as one of those that torchrun has started; see `train`."""
+    job.check()
+    run_folder.check_same(job)
+
+    def tell(news: tuple[int, dict[str, float]]) -> None:
+        if progress:
+            progress(news[0], job.recipe.optimizer.steps, news[1])
+
+    if job.devices is not None and job.devices > 1:
+        processes.start(job.devices, _run, job, tell)
+    else:
+        _run(job, tell)
+    return job.output / ("model.safetensors" if job.last_step == job.recipe.optimizer.steps else "state.safetensors")
+
+
+def _run(job: Job, tell: Callable[[tuple[int, dict[str, float]]], None]) -> None:
+    """The whole of a job, in each of its processes; figures are told by the first one."""
+    recipe, last, state = job.recipe, job.last_step, job.output / "state.safetensors"
+    fabric = processes.fabric(job.device, job.precision)
     fabric.seed_everything(recipe.seed, verbose=False)
-    model = checkpoint.build(recipe.model)
-    if start_from is not None:
-        fresh = checkpoint.load_shared(model, _taken_over(start_from, recipe))
-        log.info("%d tensors start fresh, the rest come from %s", len(fresh), start_from)
-    optimizer = make_optimizer(model, recipe.optimizer)
-    step = load_state(output / "state.safetensors", model, optimizer, recipe) if (output / "state.safetensors").is_file() else 0
-    objective, optimizer = fabric.setup(Objective(model, recipe.loss), optimizer)
-    batches = Batches([Shards(folder) for folder in shards], recipe)
-    held_out = _held_out([Shards(folder) for folder in validation], recipe)
-    last = recipe.optimizer.steps if stop_after is None else min(stop_after, recipe.optimizer.steps)
-    started = time.monotonic()
-    with _without_denormals():
-        for number, batch in _prefetch(batches, recipe, range(step, last)):
-            figures = _step(fabric, objective, optimizer, recipe, number, batch)
-            if (number + 1) % LOG_EVERY == 0:
-                figures |= {"seconds": time.monotonic() - started}
-                _write_log(output, number + 1, figures)
-                if progress:
-                    progress(number + 1, recipe.optimizer.steps, figures)
-            if (number + 1) % CHECKPOINT_EVERY == 0 or number + 1 == last:
-                save_state(output / "state.safetensors", model, optimizer, recipe, number + 1)
-                if held_out is not None:
-                    _write_log(output, number + 1, validate(objective, held_out, recipe))
-    if last < recipe.optimizer.steps:
-        return output / "state.safetensors"
-    about = {"recipe": recipe.model.name, "steps": recipe.optimizer.steps, "seed": recipe.seed}
-    checkpoint.save(output / "model.safetensors", recipe.model, model.state_dict(), about)
-    return output / "model.safetensors"
+    model, optimizer, step = _begin(job, state)
+    drawn = _share(fabric, Batches([Shards(folder) for folder in job.shards], recipe))
+    whole = Objective(model, recipe.loss)
+    if fabric.world_size > 1:
+        processes.leave_out_idle(whole, drawn.batches.batch(0, 1))
+        share_statistics(model)
+    objective, optimizer = fabric.setup(whole, optimizer)
+    held_out = _held_out(fabric, [Shards(folder) for folder in job.validation], recipe)
+    workers = usual_workers(fabric.device, processes.place().local) if job.workers is None else job.workers
+    fabric.barrier()  # nobody writes before all have read
+    with _without_denormals(), worker_deaths(), processes.others_there(), _opened(fabric, job, step, workers) as journal:
+        clock = Clock(step, recipe.optimizer.batch_clips)
+        for number, batch in drawn_ahead(drawn, range(step, last), workers, pin=fabric.device.type == "cuda"):
+            done, figures = number + 1, _step(fabric, objective, optimizer, job, number, batch)
+            saving = done % job.save_every == 0 or done == last
+            if done % LOG_EVERY == 0 or saving:
+                values = _values(fabric, figures)
+                if not math.isfinite(values["loss"] + values["gradient_norm"]):
+                    raise DataError(f"The loss is no number any more at step {done}; lower the learning rate or look at the data.")
+                if journal is not None and done % LOG_EVERY == 0:
+                    values |= {"learning_rate": learning_rate(recipe.optimizer, number), **clock.read(done)}
+                    journal.write(done, values)
+                    tell((done, values))
+            if saving:
+                judged = {} if held_out is None else validate(fabric, objective, held_out)
+                if journal is not None:
+                    save_state(state, model, optimizer, recipe, done)
+                    journal.write(done, judged)
+                clock.go_on(done)
+    if fabric.is_global_zero and last == recipe.optimizer.steps:
+        about = {"recipe": recipe.model.name, "steps": recipe.optimizer.steps, "seed": recipe.seed}
+        checkpoint.save(job.output / "model.safetensors", recipe.model, model.state_dict(), about)
+
+
+def _begin(job: Job, state: Path) -> tuple[Aligner | Separator, torch.optim.Optimizer, int]:
+    """Model and optimiser as they stood when the run was left, or fresh ones, and the updates done so far."""
+    model = checkpoint.build(job.recipe.model)
+    if job.start_from is not None:
+        fresh = checkpoint.load_shared(model, _taken_over(job.start_from, job.recipe))
+        log.info("%d tensors start fresh, the rest come from %s", len(fresh), job.start_from)
+    optimizer = make_optimizer(model, job.recipe.optimizer)
+    return model, optimizer, load_state(state, model, optimizer, job.recipe) if state.is_file() else 0
+
+
+@contextmanager
+def _opened(fabric: Fabric, job: Job, step: int, workers: int) -> Iterator[Journal | None]:
+    """The run's folder with this start noted in it, and its journal; None in all processes but the first."""
+    if not fabric.is_global_zero:
+        yield None
+        return
+    job.output.mkdir(parents=True, exist_ok=True)
+    run_folder.note_start(job, step, str(fabric.device), workers)
+    with closing(Journal(job.output, step)) as journal:
+        yield journal
 
 
 @contextmanager
@@ -99,34 +165,49 @@ def _without_denormals() -> Iterator[None]:
 
 
 def _step(
-    fabric: Fabric, objective: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, number: int, batch: AlignBatch | MixBatch
-) -> dict[str, float]:
-    """One update -> figures."""
+    fabric: Fabric, objective: _FabricModule, optimizer: torch.optim.Optimizer, job: Job, number: int, batch: Batch
+) -> dict[str, Tensor]:  # fmt: skip
+    """One update -> figures of this process's share, which nobody has waited for yet."""
     objective.train()
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate(recipe.optimizer, number)
-    torch.manual_seed(recipe.seed * 1_000_003 + number)
-    loss, figures = objective(_to_device(batch, fabric.device))
-    if not math.isfinite(loss.item()):
-        raise DataError(f"The loss is {loss.item()} at step {number}; lower the learning rate or look at the data.")
+        group["lr"] = learning_rate(job.recipe.optimizer, number)
+    torch.manual_seed(job.recipe.seed * 1_000_003 + number)
     optimizer.zero_grad()
-    fabric.backward(loss)
-    norm = nn.utils.clip_grad_norm_(objective.parameters(), recipe.optimizer.clip_norm)
+    batch, parts, sums = on_device(batch, fabric.device), job.micro_batches, dict[str, Tensor]()
+    for index in range(parts):
+        with fabric.no_backward_sync(objective, enabled=index + 1 < parts):
+            loss, figures = objective(micro_batch(batch, index, parts))
+            fabric.backward(loss / parts)
+        for name, value in {"loss": loss, **figures}.items():
+            sums[name] = sums.get(name, 0) + value.detach() / parts
+    sums["gradient_norm"] = nn.utils.clip_grad_norm_(objective.parameters(), job.recipe.optimizer.clip_norm)
     optimizer.step()
-    return {"loss": loss.item(), "gradient_norm": float(norm), **{name: float(value) for name, value in figures.items()}}
+    return sums
 
 
 @torch.no_grad()
-def validate(objective: nn.Module, batches: Batches, recipe: Recipe, count: int = 4) -> dict[str, float]:
+def validate(fabric: Fabric, objective: nn.Module, share: Share) -> dict[str, float]:
     """Mean figures over a few fixed batches of held-out clips, in evaluation mode; names begin with `held_out_`."""
     objective.eval()
-    device = next(objective.parameters()).device
-    sums: dict[str, float] = {}
-    for number in range(count):
-        loss, figures = objective(_to_device(_draw(batches, recipe, number), device))
+    sums: dict[str, Tensor] = {}
+    for number in range(VALIDATION_BATCHES):
+        loss, figures = objective(on_device(share.draw(number), fabric.device))
         for name, value in {"loss": loss, **figures}.items():
-            sums[f"held_out_{name}"] = sums.get(f"held_out_{name}", 0.0) + float(value) / count
-    return sums
+            sums[HELD_OUT + name] = sums.get(HELD_OUT + name, 0) + value / VALIDATION_BATCHES
+    return _values(fabric, sums)
+
+
+def _values(fabric: Fabric, figures: dict[str, Tensor]) -> dict[str, float]:
+    """Figures as numbers, means over the equal shares of all processes."""
+    whole = fabric.all_reduce(torch.stack([value.float() for value in figures.values()]), reduce_op="mean")
+    assert isinstance(whole, Tensor)
+    return dict(zip(figures, whole.tolist(), strict=True))
+
+
+def _share(fabric: Fabric, batches: Batches) -> Share:
+    """This process's part of every batch."""
+    size = batches.recipe.optimizer.batch_clips // fabric.world_size
+    return Share(batches, size, size * fabric.global_rank)
 
 
 def _taken_over(start_from: Path, recipe: Recipe) -> dict[str, Tensor]:
@@ -138,55 +219,15 @@ def _taken_over(start_from: Path, recipe: Recipe) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in tensors.items() if not any(fnmatch.fnmatchcase(name, pattern) for pattern in recipe.fresh)}
 
 
-def _held_out(shards: list[Shards], recipe: Recipe) -> Batches | None:
-    """Batches of the held-out corpora that the recipe knows, without augmentation of picture and speed; None without shards."""
+def _held_out(fabric: Fabric, shards: list[Shards], recipe: Recipe) -> Share | None:
+    """This process's part of batches of the held-out corpora that the recipe knows, without augmentation of picture and speed.
+
+    None without shards.
+    """
     if not shards:
         return None
     names = {segment.corpus for home in shards for segment in home.segments}
     corpora = {name: share for name, share in recipe.data.corpora.items() if name in names}
     interferers = {name: share for name, share in recipe.data.interferers.items() if name == "same" or name in names} or {"same": 1.0}
-    return Batches(shards, replace(recipe, data=replace(recipe.data, corpora=corpora, interferers=interferers, brightness=0.0, speed=0.0)))
-
-
-def _to_device(batch: AlignBatch | MixBatch, device: torch.device) -> AlignBatch | MixBatch:
-    return type(batch)(*(tensor.to(device) for tensor in vars(batch).values()))
-
-
-def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """SGD with momentum 0.9 or Adam; L2 on weights of more than one axis, of a separator only the mask network's (spec 1.4, 2.5)."""
-    decays = {name: p.dim() > 1 and (not isinstance(model, Separator) or name.startswith("gen.")) for name, p in model.named_parameters()}
-    decayed, rest = ([p for name, p in model.named_parameters() if decays[name] is wanted] for wanted in (True, False))
-    groups = [{"params": decayed, "weight_decay": config.l2}, {"params": rest, "weight_decay": 0.0}]
-    if config.kind == "sgd":
-        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=0.9)
-    return torch.optim.Adam(groups, lr=config.learning_rate)
-
-
-def learning_rate(config: OptimizerConfig, step: int) -> float:
-    """Step size of update number `step`, counted from 0."""
-    rate = config.learning_rate * min(1.0, (step + 1) / max(config.warmup_steps, 1))
-    if config.schedule == "step":
-        return rate * 0.1 ** (step // config.step_size)
-    if config.schedule == "cosine":
-        return rate * 0.5 * (1 + math.cos(math.pi * step / config.steps))
-    return rate
-
-
-def _draw(batches: Batches, recipe: Recipe, number: int) -> AlignBatch | MixBatch:
-    draw = batches.align if recipe.loss == "align" else batches.mix
-    return draw(number, recipe.optimizer.batch_clips)
-
-
-def _prefetch(batches: Batches, recipe: Recipe, numbers: range) -> Iterator[tuple[int, AlignBatch | MixBatch]]:
-    """Draw the next batch on a thread while the last one is used."""
-    with ThreadPoolExecutor(1) as pool:
-        ahead = None
-        for number in numbers:
-            current = ahead or pool.submit(_draw, batches, recipe, number)
-            ahead = pool.submit(_draw, batches, recipe, number + 1) if number + 1 in numbers else None
-            yield number, current.result()
-
-
-def _write_log(output: Path, step: int, figures: dict[str, float]) -> None:
-    with (output / "log.jsonl").open("a") as file:
-        file.write(json.dumps({"step": step, **{name: round(value, 5) for name, value in figures.items()}}) + "\n")
+    data = replace(recipe.data, corpora=corpora, interferers=interferers, brightness=0.0, speed=0.0)
+    return _share(fabric, Batches(shards, replace(recipe, data=data)))

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from avsep_plugin.models import shared_norm
+
 _CONV = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 _MAX_POOL = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
 
@@ -57,6 +59,7 @@ class BatchNorm(nn.Module):
     """slim's batch normalisation over axis 1, with batch renormalisation in training where `renorm` (spec 0.3).
 
     biased: whether the running variance takes the biased batch variance (TensorFlow's 5-D tensors) or Bessel's (4-D).
+    The attribute `shared` says whether a training batch is that of all processes of a run together (`share_statistics`).
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class BatchNorm(nn.Module):
     ) -> None:
         super().__init__()
         self.eps, self.momentum, self.renorm, self.biased = eps, momentum, renorm, biased
+        self.shared = False
         self.gamma = nn.Parameter(torch.ones(channels)) if gamma else None
         self.beta = nn.Parameter(torch.zeros(channels))
         self.register_buffer("moving_mean", torch.zeros(channels))
@@ -84,14 +88,27 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return functional.batch_norm(x, self.moving_mean, self.moving_variance, self.gamma, self.beta, eps=self.eps)
+        if self.shared:
+            return self._normalise_shared(x)
         if not self.renorm:
             mean, variance = torch.zeros_like(self.moving_mean), torch.zeros_like(self.moving_variance)
             y = functional.batch_norm(x, mean, variance, self.gamma, self.beta, training=True, momentum=1.0, eps=self.eps)
             self._track(mean, variance * self._bessel(x) if self.biased else variance)
             return y
-        scale, shift = self._renormalise(x)
+        variance, mean = torch.var_mean(x.float(), dim=[0, *range(2, x.dim())], correction=0)
+        scale, shift = self._renormalise(mean, variance)
         gamma = torch.ones_like(self.beta) if self.gamma is None else self.gamma
         return functional.batch_norm(x, None, None, scale * gamma, shift * gamma + self.beta, training=True, eps=self.eps)
+
+    def _normalise_shared(self, x: Tensor) -> Tensor:
+        """The same as `forward` in training, over the batches of all processes."""
+        mean, variance, count = shared_norm.statistics(x)
+        gamma = torch.ones_like(self.beta) if self.gamma is None else self.gamma
+        if not self.renorm:
+            self._track(mean, variance if self.biased else variance * (count / (count - 1)))
+            return shared_norm.normalise(x, mean, variance + self.eps, gamma, self.beta)
+        scale, shift = self._renormalise(mean, variance)
+        return shared_norm.normalise(x, mean, variance + self.eps, scale * gamma, shift * gamma + self.beta)
 
     @staticmethod
     def _bessel(x: Tensor) -> float:
@@ -105,9 +122,8 @@ class BatchNorm(nn.Module):
         self.moving_variance.lerp_(variance, self.momentum)
 
     @torch.no_grad()
-    def _renormalise(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def _renormalise(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """r and d of batch renormalisation (Ioffe 2017) without clipping, from the averages as they stood before this batch."""
-        variance, mean = torch.var_mean(x, dim=[0, *range(2, x.dim())], correction=0)
         sigma = (variance + self.eps).sqrt()
         mixed_mean = self.renorm_mean + (1 - self.renorm_mean_weight) * mean
         mixed_sigma = self.renorm_stddev + (1 - self.renorm_stddev_weight) * sigma
@@ -119,6 +135,13 @@ class BatchNorm(nn.Module):
         deviation = self.renorm_stddev / self.renorm_stddev_weight
         self._track(self.renorm_mean / self.renorm_mean_weight, deviation.square() - self.eps)
         return scale, shift
+
+
+def share_statistics(model: nn.Module) -> None:
+    """From now on a training batch of all batch normalisations is that of all processes together, whose shares are equally large."""
+    for module in model.modules():
+        if isinstance(module, BatchNorm):
+            module.shared = True
 
 
 def legacy_resize(x: Tensor, size: int, dim: int = -1) -> Tensor:
