@@ -12,7 +12,7 @@ from avsep_plugin.config import CalibrationConfig
 from avsep_plugin.errors import DataError, ModelError
 from avsep_plugin.models import checkpoint, zoo
 from avsep_plugin.training.calibration import brier, cross_fitted, fit, reliability
-from avsep_plugin.training.evaluate_align import AlignResults, Stretch, Trial, Verdict, markdown
+from avsep_plugin.training.align_table import THRESHOLDS, AlignResults, Stretch, Trial, Verdict, markdown
 
 
 def answers(calibration: CalibrationConfig, logits: np.ndarray, seed: int = 0) -> list[bool]:

@@ -9,7 +9,7 @@ Beside these stand trials with the sound of another clip of the same person, or 
 and every one that is given is a false alarm. Two rows need no model: always 0, and a guess anywhere in the range that is searched.
 
 The measurement is that of `avsep sync` (`sync_pieces.find_curve`), which may say nothing; the error of those that it would rather not give
-counts as well in the row "every clip".
+counts as well in the row "every clip". What is given goes by a confidence in whose fit the person has no part (`sync_trials`).
 """
 
 import json
@@ -32,7 +32,8 @@ from .evaluation_table import write_text
 from .localize_scenes import talker
 from .mixing import ClipShelf, part
 from .mixtures import grid, newsreaders, spread
-from .sync_table import CORPORA, REACH_SECONDS, Found, SyncResults, Trial, as_dict, markdown
+from .sync_table import SyncResults, as_dict, markdown
+from .sync_trials import CORPORA, REACH_SECONDS, Found, Trial
 
 _SEARCHED_SECONDS = {"newsreaders": Fraction(1, 2), "grid": Fraction(1), "scenes": Fraction(1)}
 _SCENES = 40
@@ -125,4 +126,4 @@ def _clips(corpus: str, data: Path | None, scenes: Path, limit: int | None) -> l
 def _scene(folder: Path, seed: int) -> Clip:
     config = talker(seed)
     write_scene(render(config), folder / f"{seed}.mp4")
-    return Clip(f"{seed}.mp4", str(seed), float(config.duration_seconds))
+    return Clip(f"{seed}.mp4", str(config.on_screen[0].identity), float(config.duration_seconds))
