@@ -12,8 +12,8 @@ from avsep_plugin.cli.main import run
 from avsep_plugin.config import CalibrationConfig
 from avsep_plugin.errors import DataError, ModelError
 from avsep_plugin.models import checkpoint, zoo
-from avsep_plugin.training.calibration import brier, cross_fitted, fit, reliability
 from avsep_plugin.training.align_table import THRESHOLDS, AlignResults, Kind, Stretch, Trial, Verdict, markdown
+from avsep_plugin.training.calibration import brier, cross_fitted, fit, reliability
 
 
 def answers(calibration: CalibrationConfig, logits: np.ndarray, seed: int = 0) -> list[bool]:

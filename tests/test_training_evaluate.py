@@ -219,7 +219,8 @@ def test_the_papers_task_is_far_away_and_mirrored() -> None:
         ends = [stretch.start_seconds + trial.duration_seconds for stretch in (trial.picture, trial.other)]
         assert max(ends) <= (20.5 if trial.speaker == "A" else 3.0)
         assert 2.0 <= abs(trial.picture.start_seconds - trial.other.start_seconds) <= 5.8
-    assert [(t.picture.start_seconds, t.duration_seconds) for t in trials[::2]] == [(0.0, 4.2), (4.2, 4.2), (8.4, 4.2), (12.6, 4.2), (0.0, 1.0)]
+    starts = [(trial.picture.start_seconds, trial.duration_seconds) for trial in trials[::2]]
+    assert starts == [(0.0, 4.2), (4.2, 4.2), (8.4, 4.2), (12.6, 4.2), (0.0, 1.0)]
 
 
 def test_clips_too_short_for_the_papers_task_give_no_trial_of_it() -> None:
@@ -234,7 +235,7 @@ def test_longer_clips_are_for_the_papers_task_only(tmp_path: Path) -> None:
             write_clip(tmp_path / "grid" / f"{speaker}_{number}.mov", tone(300, 1.0), 100)
     asked: list[Trial] = []
 
-    def judge(model: object, trial: Trial, shelf: object) -> Verdict:
+    def judge(_model: object, trial: Trial, _shelf: object) -> Verdict:
         asked.append(trial)
         return Verdict(trial, (1.0,), (-1.0,))
 

@@ -202,8 +202,8 @@ def _left_alone(rows: Sequence[LeftAlone]) -> list[str]:
     of = {(row.corpus, row.below): row for row in rows}
     lines = [
         "",
-        "What `--abstain-below P` does with that calibration: the share of clips that are left as they are because no window reaches P, with",
-        "their own sound and with the sound of another clip of the same person.",
+        "What `--abstain-below P` does with that calibration: the share of clips that are left as they are because no window reaches",
+        "P, with their own sound and with the sound of another clip of the same person.",
         "",
         f"| P | {' | '.join(f'{corpus}, own sound | {corpus}, foreign sound' for corpus in corpora)} |",
         "|---|" + "---|---|" * len(corpora),

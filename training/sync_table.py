@@ -125,8 +125,9 @@ def markdown(results: SyncResults) -> str:
     ]
     for corpus in results.corpora:
         for row in results.rows(corpus):
-            figures = [f"{value:.0f}" for value in (*row.quartiles_ms, row.p90_ms, row.mean_ms)] + [f"{share:.0f} %" for share in row.within]
-            lines.append(f"| {corpus} | up to {float(REACH_SECONDS[corpus]):g} s | {row.name} | {' | '.join(figures)} | {row.n} |")
+            milliseconds = [f"{value:.0f}" for value in (*row.quartiles_ms, row.p90_ms, row.mean_ms)]
+            figures = " | ".join([*milliseconds, *(f"{share:.0f} %" for share in row.within)])
+            lines.append(f"| {corpus} | up to {float(REACH_SECONDS[corpus]):g} s | {row.name} | {figures} | {row.n} |")
     return "\n".join([*lines, *_given(results), *_fitted(results)]) + "\n"
 
 
@@ -134,8 +135,8 @@ def _given(results: SyncResults) -> list[str]:
     by = "is of a fit on all other people's trials" if results.judged[1] else "is that of `avsep sync` itself"
     lines = [
         "",
-        "What is given at `--abstain-below`, and how often an offset is given for the sound of another clip, in which there is none. Everybody's",
-        f"confidence {by}.",
+        "What is given at `--abstain-below`, and how often an offset is given for the sound of another clip, in which there is none.",
+        f"Everybody's confidence {by}.",
         "",
         "| clips | `--abstain-below` | an offset is given | of these right to 80 ms | false alarms on another clip's sound |",
         "|---|---|---|---|---|",
