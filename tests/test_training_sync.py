@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+import torch
 from blinking import Blinking, blinks, write_blinks
 
 from avsep_plugin.cli.main import run
@@ -144,6 +145,32 @@ def test_the_tables_are_written(data: Path, tmp_path: Path) -> None:
     assert len(values["trials"]) == len(results.found) == told[-1][0] == told[-1][1]
 
 
+def test_a_run_that_was_stopped_goes_on(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate_sync.evaluate_sync(data, Blinking(), tmp_path, ("grid",))
+    whole = (tmp_path / "sync.json").read_bytes()
+    journal = tmp_path / "sync.jsonl"
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(lines[:5]) + lines[5][:40])
+    counted: list[Trial] = []
+
+    def counting(model: Blinking, trial: Trial, shelf: ClipShelf, guess_seconds: float = 0.0) -> Found:
+        counted.append(trial)
+        return measure(model, trial, shelf, guess_seconds)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(evaluate_sync, "measure", counting)
+    evaluate_sync.evaluate_sync(data, Blinking(), tmp_path, ("grid",))
+    assert len(counted) == len(lines) - 5
+    assert (tmp_path / "sync.json").read_bytes() == whole
+
+
+def test_what_another_model_measured_is_not_taken_over(data: Path, tmp_path: Path) -> None:
+    other = Blinking()
+    torch.nn.init.ones_(other.weight)
+    for model in (Blinking(), other, Blinking()):
+        evaluate_sync.evaluate_sync(data, model, tmp_path, ("grid",), 1)
+    assert len((tmp_path / "sync.jsonl").read_text().splitlines()) == 2 * 2
+
+
 def _small(seed: int) -> SceneConfig:
     return SceneConfig((TalkingFace(TEST_IDENTITIES[seed]),), seed=seed, width=64, height=48, duration_seconds=Fraction(2))
 
@@ -152,7 +179,7 @@ def test_scenes_are_rendered_and_go_away(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(evaluate_sync, "talker", _small)
     results = evaluate_sync.evaluate_sync(None, Blinking(), tmp_path, ("scenes",), 2)
     assert [len(results.of("scenes", own)) for own in (True, False)] == [4, 2]
-    assert {path.name for path in tmp_path.iterdir()} == {"sync.md", "sync.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"sync.md", "sync.json", "sync.jsonl"}
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ class AlignResults:
         """What each of `THRESHOLDS` leaves as it is. Own sounds are those of every trial, foreign ones those of another clip."""
         found = []
         for corpus in self.corpora:
-            own = [v.own_logits for kind in ("shift", "other") for v in self.of(corpus, kind)]  # type: ignore[arg-type]
+            own = [v.own_logits for kind in ("shift", "other") for v in self.of(corpus, kind)]
             other = [v.other_logits for v in self.of(corpus, "other")]
             if own and other:
                 found += [LeftAlone(corpus, below, *(_none_reaches(x, below, calibration) for x in (own, other))) for below in THRESHOLDS]
