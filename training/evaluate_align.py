@@ -65,6 +65,7 @@ def evaluate_align(
     voices = {name: CORPORA[name](data) for name in corpora}
     trials = [trial for name in corpora for trial in make_trials(name, voices[name], shift_seconds, rng, limit)]
     voices["talks"] = [voice for voice in talks(data) if voice.duration_seconds >= _LONGEST_SECONDS + _FAR_SECONDS[0]]
+    rng = random.Random(_SEED)
     trials += [trial for name in voices for trial in far_trials(name, spread(voices[name], limit), rng)]
     shelf = ClipShelf(data)
     verdicts = []
