@@ -36,8 +36,12 @@ class Blinking(nn.Module):
             window=WindowConfig(fixed=False),
         )
         self.stride = stride
-        self.fused = self
         self.seen: list[int] = []
+
+    @property
+    def fused(self) -> "Blinking":
+        """No attribute: as a module of its own it would hold itself without end."""
+        return self
 
     def see(self, frames: Tensor) -> Tensor:
         self.seen.append(frames.shape[1])

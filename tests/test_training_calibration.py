@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from avsep_plugin.cli.main import run
 from avsep_plugin.config import CalibrationConfig
 from avsep_plugin.errors import DataError, ModelError
 from avsep_plugin.models import checkpoint, zoo
+from avsep_plugin.training.align_table import THRESHOLDS, AlignResults, Kind, Stretch, Trial, Verdict, markdown
 from avsep_plugin.training.calibration import brier, cross_fitted, fit, reliability
-from avsep_plugin.training.evaluate_align import AlignResults, Stretch, Trial, Verdict, markdown
 
 
 def answers(calibration: CalibrationConfig, logits: np.ndarray, seed: int = 0) -> list[bool]:
@@ -89,6 +90,40 @@ def test_the_evaluation_shows_the_calibration_and_its_curve() -> None:
 def test_of_one_person_nothing_can_be_calibrated() -> None:
     assert results("A").calibrated() is None
     assert "Calibration" not in markdown(results("A"), 0.4)
+
+
+def test_a_clip_is_left_alone_where_no_window_reaches() -> None:
+    """Probabilities by the plain sigmoid: 0.5 at a logit of 0, 0.27 at -1, 0.12 at -2."""
+
+    def verdict(kind: Kind, own: tuple[float, ...], other: tuple[float, ...]) -> Verdict:
+        return Verdict(Trial("c", kind, "A", Stretch("x", 0.0), Stretch("y", 0.0), 1.0), own, other)
+
+    found = AlignResults(
+        [
+            verdict("other", (-2.0, 1.0), (-2.0, -1.0)),
+            verdict("other", (-1.0,), (-2.0,)),
+            verdict("shift", (2.0,), (-9.0,)),  # the sound of the same clip is none that abstaining is for
+            verdict("far", (-9.0,), (-9.0,)),
+        ]
+    ).left_alone(CalibrationConfig())
+    assert [(row.below, row.own, row.other) for row in found] == [
+        (0.2, 0.0, 50.0),
+        (0.3, pytest.approx(100 / 3), 100.0),
+        (0.4, pytest.approx(100 / 3), 100.0),
+        (0.5, pytest.approx(100 / 3), 100.0),
+    ]
+
+
+def test_what_abstaining_costs_stands_in_the_table() -> None:
+    calibrated = results().calibrated()
+    assert calibrated is not None
+    row = results().left_alone(calibrated.calibration)[THRESHOLDS.index(0.3)]
+    assert f"| 0.3 | {row.own:.0f} % | {row.other:.0f} % |" in markdown(results(), 0.4)
+
+
+def test_the_papers_task_has_no_part_in_the_calibration() -> None:
+    far = [replace(v, trial=replace(v.trial, kind="far"), own_logits=(-5.0,)) for v in results().verdicts]
+    assert AlignResults([*results().verdicts, *far]).calibrated() == results().calibrated()
 
 
 def test_the_calibration_is_kept_in_the_weights(tmp_path: Path, tiny_models: dict[str, Path]) -> None:

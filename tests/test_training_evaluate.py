@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from avsep_plugin.config import ModelConfig, PictureConfig, StftConfig, WindowConfig
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.training import evaluate_align
+from avsep_plugin.training.align_table import Trial, Verdict
 from avsep_plugin.training.evaluate import Models, evaluate, fingerprint, whole_clip
 from avsep_plugin.training.evaluation_table import decibel
 from avsep_plugin.training.mixtures import MixtureRow, Voice, write_list
@@ -208,6 +209,44 @@ def test_the_other_clip_is_of_the_same_person() -> None:
 
 def test_clips_too_short_for_the_shift_give_no_shifted_trial() -> None:
     assert {trial.kind for trial in evaluate_align.make_trials("c", clip_voices(), 0.9, random.Random(0))} == {"other"}
+
+
+def test_the_papers_task_is_far_away_and_mirrored() -> None:
+    voices = [Voice("long", "A", np.ones(round(20.5 * RATE), np.float32), RATE), Voice("grid", "B", np.ones(3 * RATE, np.float32), RATE)]
+    trials = list(evaluate_align.far_trials("c", voices, random.Random(0)))
+    assert all((a.picture, a.other) == (b.other, b.picture) for a, b in zip(trials[::2], trials[1::2], strict=True))
+    for trial in trials:
+        ends = [stretch.start_seconds + trial.duration_seconds for stretch in (trial.picture, trial.other)]
+        assert max(ends) <= (20.5 if trial.speaker == "A" else 3.0)
+        assert 2.0 <= abs(trial.picture.start_seconds - trial.other.start_seconds) <= 5.8
+    starts = [(trial.picture.start_seconds, trial.duration_seconds) for trial in trials[::2]]
+    assert starts == [(0.0, 4.2), (4.2, 4.2), (8.4, 4.2), (12.6, 4.2), (0.0, 1.0)]
+
+
+def test_clips_too_short_for_the_papers_task_give_no_trial_of_it() -> None:
+    assert list(evaluate_align.far_trials("c", clip_voices(), random.Random(0))) == []
+
+
+def test_longer_clips_are_for_the_papers_task_only(tmp_path: Path) -> None:
+    for name, seconds in (("talk_a", 7.0), ("talk_b", 5.0), ("music", 7.0)):
+        write_clip(tmp_path / "clips" / f"{name}.mov", tone(300, seconds), 100)
+    for speaker in ("s30", "s32"):
+        for number in range(2):
+            write_clip(tmp_path / "grid" / f"{speaker}_{number}.mov", tone(300, 1.0), 100)
+    asked: list[Trial] = []
+
+    def judge(_model: object, trial: Trial, _shelf: object) -> Verdict:
+        asked.append(trial)
+        return Verdict(trial, (1.0,), (-1.0,))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate_align, "judge", judge)
+        evaluate_align.evaluate_align(tmp_path, BrightnessMask(), tmp_path / "out", ("grid",))  # type: ignore[arg-type]
+    assert {(trial.corpus, trial.kind) for trial in asked} == {("grid", "shift"), ("grid", "other"), ("talks", "far")}
+    assert {trial.picture.clip for trial in asked if trial.corpus == "talks"} == {"clips/talk_a.mov"}
+    table = (tmp_path / "out" / "align.md").read_text()
+    assert "| talks, 4.2 s | same clip, 2 s away and more | 100" in table
+    assert "| P | grid, own sound | grid, foreign sound |" in table
 
 
 def test_saying_the_same_of_everything_is_chance() -> None:

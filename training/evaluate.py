@@ -33,6 +33,7 @@ from avsep_plugin.dsp.masks import ratio_mask
 from avsep_plugin.dsp.stft import analyse, synthesise
 from avsep_plugin.dsp.windows import Grid
 from avsep_plugin.errors import ConfigError
+from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
 from avsep_plugin.pipeline import DEFAULTS, SeparateOptions, held, separate
 
@@ -156,7 +157,7 @@ def whole_clip(model: Separator, duration_seconds: float) -> Separator:
     return longer
 
 
-def fingerprint(model: Separator | None) -> str:
+def fingerprint(model: Separator | Aligner | None) -> str:
     """Twelve hexadecimal digits of a model's configuration and weights."""
     if model is None:
         return "none"

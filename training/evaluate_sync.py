@@ -9,13 +9,15 @@ Beside these stand trials with the sound of another clip of the same person, or 
 and every one that is given is a false alarm. Two rows need no model: always 0, and a guess anywhere in the range that is searched.
 
 The measurement is that of `avsep sync` (`sync_pieces.find_curve`), which may say nothing; the error of those that it would rather not give
-counts as well in the row "every clip".
+counts as well in the row "every clip". What is given goes by a confidence in whose fit the person has no part (`sync_trials`).
+
+What was measured is appended to `sync.jsonl` in the output folder as it comes; a run that was stopped goes on from there.
 """
 
 import json
 import random
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -23,16 +25,19 @@ from pathlib import Path
 from avsep_plugin.errors import ConfigError, DataError
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.pipeline import held
-from avsep_plugin.scenes import render
+from avsep_plugin.scenes import TalkingFace, render
 from avsep_plugin.scenes.export import write_scene
 from avsep_plugin.sync_curve import height, read_off
 from avsep_plugin.sync_pieces import Search, find_curve
 
+from .evaluate import fingerprint
 from .evaluation_table import write_text
 from .localize_scenes import talker
 from .mixing import ClipShelf, part
 from .mixtures import grid, newsreaders, spread
-from .sync_table import CORPORA, REACH_SECONDS, Found, SyncResults, Trial, as_dict, markdown
+from .sync_journal import SyncJournal
+from .sync_table import SyncResults, as_dict, markdown
+from .sync_trials import CORPORA, REACH_SECONDS, Found, Trial
 
 _SEARCHED_SECONDS = {"newsreaders": Fraction(1, 2), "grid": Fraction(1), "scenes": Fraction(1)}
 _SCENES = 40
@@ -47,28 +52,35 @@ def evaluate_sync(
     limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SyncResults:
-    """Measure offsets that were put in; write `sync.md` and `sync.json` into `output`.
+    """Measure offsets that were put in; write `sync.md`, `sync.json` and `sync.jsonl` into `output`.
 
     data: folder with `newsreaders/` and `grid/`; None: rendered scenes only. limit: so many clips of each corpus. progress(done, total)
-    after every trial. Raises ConfigError (unknown corpus), DataError (no data, clip missing).
+    after every trial, those of an earlier run with the same weights included. Raises ConfigError (unknown corpus), DataError (no data, clip
+    missing).
     """
     unknown = [name for name in corpora if name not in CORPORA]
     if unknown:
         raise ConfigError(f"Unknown corpus '{unknown[0]}'; known: {', '.join(CORPORA)}.")
-    with tempfile.TemporaryDirectory() as folder:
-        scenes = Path(folder)
-        clips = {name: _clips(name, data, scenes, limit) for name in corpora}
-        trials = [trial for name in corpora for trial in make_trials(name, clips[name], random.Random(_SEED))]
-        shelves = {name: ClipShelf(scenes if name == "scenes" else data or scenes) for name in corpora}
-        guesses = random.Random(_SEED + 1)
-        found = []
+    clips = {name: _clips(name, data, limit) for name in corpora}
+    trials = [trial for name in corpora for trial in make_trials(name, clips[name], random.Random(_SEED))]
+    output.mkdir(parents=True, exist_ok=True)
+    guesses = random.Random(_SEED + 1)
+    found = []
+    with tempfile.TemporaryDirectory() as scenes, SyncJournal(output / "sync.jsonl", fingerprint(model)) as journal:
+        shelves = {name: ClipShelf(Path(scenes) if name == "scenes" else data or Path(scenes)) for name in corpora}
         for done, trial in enumerate(trials, start=1):
             reach = float(_SEARCHED_SECONDS[trial.corpus])
-            found.append(measure(model, trial, shelves[trial.corpus], guesses.uniform(-reach, reach)))
+            guess = guesses.uniform(-reach, reach)
+            one = journal.find(trial, guess)
+            if one is None:
+                if trial.corpus == "scenes":
+                    _render(Path(scenes), {trial.clip, trial.sound})
+                one = measure(model, trial, shelves[trial.corpus], guess)
+                journal.add(one)
+            found.append(one)
             if progress is not None:
                 progress(done, len(trials))
     results = SyncResults(found)
-    output.mkdir(parents=True, exist_ok=True)
     write_text(output / "sync.md", markdown(results))
     write_text(output / "sync.json", json.dumps(as_dict(results), indent=1) + "\n")
     return results
@@ -112,17 +124,24 @@ def measure(model: Aligner, trial: Trial, shelf: ClipShelf, guess_seconds: float
     return Found(trial, verdict.offset_seconds, verdict.confidence, peak, guess_seconds, found)
 
 
-def _clips(corpus: str, data: Path | None, scenes: Path, limit: int | None) -> list[Clip]:
-    """What is measured of a corpus: the people whom no model may learn from; scenes are rendered here."""
+def _clips(corpus: str, data: Path | None, limit: int | None) -> list[Clip]:
+    """What is measured of a corpus: the people whom no model may learn from. Scenes are rendered when they are needed."""
     if corpus == "scenes":
-        return [_scene(scenes, seed) for seed in range(min(limit or _SCENES, _SCENES))]
+        return [_scene(seed) for seed in range(min(limit or _SCENES, _SCENES))]
     if data is None:
         raise DataError(f"The corpus '{corpus}' needs a folder with data.")
     voices = (newsreaders if corpus == "newsreaders" else grid)(data)
     return [Clip(voice.name, voice.speaker, voice.duration_seconds) for voice in spread(voices, limit)]
 
 
-def _scene(folder: Path, seed: int) -> Clip:
+def _scene(seed: int) -> Clip:
     config = talker(seed)
-    write_scene(render(config), folder / f"{seed}.mp4")
-    return Clip(f"{seed}.mp4", str(seed), float(config.duration_seconds))
+    assert isinstance(config.on_screen[0], TalkingFace), "a talker has a face"
+    return Clip(f"{seed}.mp4", str(config.on_screen[0].identity), float(config.duration_seconds))
+
+
+def _render(folder: Path, names: Iterable[str]) -> None:
+    """The scenes of those names, as far as they are not there yet."""
+    for path in (folder / name for name in names):
+        if not path.exists():
+            write_scene(render(talker(int(path.stem))), path)

@@ -132,6 +132,11 @@ def grid(data: Path) -> list[Voice]:
     return [_voice(data, f"grid/{name}", name.split("_")[0]) for name in names if name.split("_")[0] in GRID_VAL_SPEAKERS]
 
 
+def talks(data: Path) -> list[Voice]:
+    """Longer clips of one talker each, `clips/talk_*`, as far as there are any; everyone is a speaker of his own."""
+    return [_voice(data, f"clips/{path.name}", path.stem) for path in sorted((data / "clips").glob("talk_*"))]
+
+
 def noises(data: Path) -> list[Voice]:
     """The clips of ESC-10's fold 5; a class such as `Rain` stands for the speaker."""
     names = sorted(path.name for path in (data / "noise").iterdir())
