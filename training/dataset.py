@@ -42,6 +42,18 @@ class MixBatch:
     off: Tensor
 
 
+@dataclass(frozen=True)
+class ActionBatch:
+    """frames [B, T, c, c, C] uint8, sound [B, 2, N] float32, place of the right class in the model's list [B] int64."""
+
+    frames: Tensor
+    audio: Tensor
+    labels: Tensor
+
+
+Batch = AlignBatch | MixBatch | ActionBatch
+
+
 class Batches:
     """Draws batches from one or more folders of shards, which must be stored alike.
 
@@ -61,7 +73,21 @@ class Batches:
         self.clip_shares = _shares(self.data.corpora or {n: float(len(s)) for n, s in self.seen.items() if s}, self.seen, "pictures")
         others = {name: share for name, share in self.data.interferers.items() if name != "same"}
         _shares(others, self.corpora, "sounds")
+        _shares(self.data.backgrounds, self.corpora, "backgrounds")
+        self.labels = class_labels(self.seen, self.model.classes) if self.model.task == "action" else {}
         self.samples = self.model.window_samples(self.data.window_frames)
+
+    def draw(self, step: int, size: int) -> Batch:
+        """One batch of the kind that the recipe's loss judges."""
+        if self.recipe.loss == "action":
+            return self.action(step, size)
+        return self.align(step, size) if self.recipe.loss == "align" else self.mix(step, size)
+
+    def action(self, step: int, size: int) -> ActionBatch:
+        """One batch of clips with the classes that they belong to."""
+        random = np.random.default_rng((self.recipe.seed, step))
+        items = [self._action_item(random) for _ in range(size)]
+        return ActionBatch(*(torch.from_numpy(np.stack(parts)) for parts in zip(*items, strict=True)))
 
     def align(self, step: int, size: int) -> AlignBatch:
         """One batch of the pretext task."""
@@ -96,6 +122,14 @@ class Batches:
             wrong = np.zeros_like(wrong)
         return frames, aligned, wrong
 
+    def _action_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, np.int64]:
+        clip = self._pick(random, self.seen[_draw(random, self.clip_shares)])
+        speed = self._speed(random)
+        start = self._start(random, clip, speed)
+        frames = self._frames(random, clip, start, speed)
+        late = random.uniform(-self.data.jitter_frames, self.data.jitter_frames)
+        return frames, self._sound(clip, start + late, speed), np.int64(self.labels[clip.key])
+
     def _partners(self, random: Random) -> list[tuple[npt.NDArray[np.uint8], Audio, Audio]]:
         """Two clips of one corpus, or one and itself turned, each with the other's sound as its first off-screen one: one mixture, two
         pictures."""
@@ -109,7 +143,8 @@ class Batches:
             seen = [self._window(random, clip) for clip in clips]
         (_, sound), (_, other) = seen
         level = self._level(random) * _rms(sound) / max(_rms(other), 1e-6)
-        partners = (level * other, sound / max(level, 1e-6))
+        under = self._background(random, first, sound)  # of the one mixture that both pictures belong to
+        partners = (level * other + under, (sound + under) / max(level, 1e-6))
         return [
             (frames, on, self._interferers(random, clip, on, partner))
             for clip, (frames, on), partner in zip(clips, seen, partners, strict=True)
@@ -146,8 +181,15 @@ class Batches:
 
     def _interferers(self, random: Random, clip: Segment, on: Audio, *given: Audio) -> Audio:
         """[R, 2, N]: the given off-screen sounds, and drawn ones for the rest."""
-        drawn = [self._interferer(random, clip, on) for _ in range(self.data.mixtures_per_clip - len(given))]
+        count = self.data.mixtures_per_clip - len(given)
+        drawn = [self._interferer(random, clip, on) + self._background(random, clip, on) for _ in range(count)]
         return np.stack([*given, *drawn]).astype(np.float32)
+
+    def _background(self, random: Random, clip: Segment, on: Audio) -> Audio:
+        """A third sound, or most often silence."""
+        if not self.data.background or random.random() >= self.data.background:
+            return np.zeros_like(on)
+        return self._against(random, clip, on, self.corpora[_draw(random, self.data.backgrounds)])
 
     def _level(self, random: Random) -> float:
         return float(10 ** (random.uniform(-self.data.level_db, self.data.level_db) / 20))
@@ -155,7 +197,10 @@ class Batches:
     def _interferer(self, random: Random, clip: Segment, on: Audio) -> Audio:
         """An off-screen sound at a random level against the on-screen one."""
         kind = _draw(random, self.data.interferers)
-        pool = self.corpora[clip.corpus if kind == "same" else kind]
+        return self._against(random, clip, on, self.corpora[clip.corpus if kind == "same" else kind])
+
+    def _against(self, random: Random, clip: Segment, on: Audio, pool: list[Segment]) -> Audio:
+        """A sound of `pool` at a random level against the on-screen one."""
         sound = np.zeros_like(on)
         for _ in range(_TRIES):
             other = self._pick(random, pool, unlike=clip)
@@ -224,16 +269,30 @@ class Batches:
             frames = table[frames]
         return np.ascontiguousarray(frames)
 
-    def _sound(self, clip: Segment, start: int, speed: float) -> Audio:
-        """Window of sound [2, N] from a start frame on; silence where the clip has ended."""
+    def _sound(self, clip: Segment, start: float, speed: float) -> Audio:
+        """Window of sound [2, N] from a start frame on (not before the clip's own); silence where the clip has ended."""
         stored = self.homes[clip.key].audio(clip)
-        first = round(start * self._samples_per_frame)
+        first = max(0, round(start * self._samples_per_frame))
         piece = stored[:, first : first + int(np.ceil(self.samples * speed)) + 1].astype(np.float32) / INT16_SCALE
         if speed != 1.0:
             places = np.arange(self.samples) * speed
             piece = np.stack([np.interp(places, np.arange(piece.shape[1]), channel, right=0.0) for channel in piece]).astype(np.float32)
         piece = piece[:, : self.samples]
         return np.pad(piece, ((0, 0), (0, self.samples - piece.shape[1])))
+
+
+def class_of(source: str) -> str:
+    """The class of a clip is the folder that it lies in: <corpus>/<class>/<file> (UCF-101), also with folders between."""
+    return source.split("/")[-2] if source.count("/") > 1 else ""
+
+
+def class_labels(clips: dict[str, list[Segment]], classes: tuple[str, ...]) -> dict[str, int]:
+    """Key of every clip -> place of its class. Raises DataError for a clip of none of them."""
+    places = {name: place for place, name in enumerate(classes)}
+    strange = next((clip.source for pool in clips.values() for clip in pool if class_of(clip.source) not in places), None)
+    if strange is not None:
+        raise DataError(f"{strange} lies in no folder that is called like one of the {len(places)} classes, such as '{classes[0]}'.")
+    return {clip.key: places[class_of(clip.source)] for pool in clips.values() for clip in pool}
 
 
 def _scattered(random: Random, frames: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

@@ -20,7 +20,7 @@ from avsep_plugin.errors import ConfigError, DataError
 from avsep_plugin.models import checkpoint
 from avsep_plugin.models.separator import Separator
 
-from .dataset import AlignBatch, Batches, MixBatch
+from .dataset import Batch, Batches
 from .losses import Objective
 from .recipe import OptimizerConfig, Recipe
 from .shards import Shards
@@ -51,6 +51,7 @@ def train(
     `output` also holds state.safetensors (weights, optimiser, random state, step), from which the run resumes, and log.jsonl.
     stop_after: leave at that step as if interrupted. Raises DataError, ModelError, ConfigError.
     """
+    recipe.check_start(start_from)
     output.mkdir(parents=True, exist_ok=True)
     kind, _, index = device.partition(":")
     fabric = Fabric(accelerator=kind, devices=[int(index)] if index else 1, precision=precision)
@@ -61,7 +62,7 @@ def train(
         log.info("%d tensors start fresh, the rest come from %s", len(fresh), start_from)
     optimizer = make_optimizer(model, recipe.optimizer)
     step = load_state(output / "state.safetensors", model, optimizer, recipe) if (output / "state.safetensors").is_file() else 0
-    objective, optimizer = fabric.setup(Objective(model, recipe.loss), optimizer)
+    objective, optimizer = fabric.setup(Objective(model, recipe.loss, recipe.loss_weights), optimizer)
     batches = Batches([Shards(folder) for folder in shards], recipe)
     held_out = _held_out([Shards(folder) for folder in validation], recipe)
     last = recipe.optimizer.steps if stop_after is None else min(stop_after, recipe.optimizer.steps)
@@ -99,7 +100,7 @@ def _without_denormals() -> Iterator[None]:
 
 
 def _step(
-    fabric: Fabric, objective: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, number: int, batch: AlignBatch | MixBatch
+    fabric: Fabric, objective: nn.Module, optimizer: torch.optim.Optimizer, recipe: Recipe, number: int, batch: Batch
 ) -> dict[str, float]:
     """One update -> figures."""
     objective.train()
@@ -145,10 +146,12 @@ def _held_out(shards: list[Shards], recipe: Recipe) -> Batches | None:
     names = {segment.corpus for home in shards for segment in home.segments}
     corpora = {name: share for name, share in recipe.data.corpora.items() if name in names}
     interferers = {name: share for name, share in recipe.data.interferers.items() if name == "same" or name in names} or {"same": 1.0}
-    return Batches(shards, replace(recipe, data=replace(recipe.data, corpora=corpora, interferers=interferers, brightness=0.0, speed=0.0)))
+    backgrounds = {name: share for name, share in recipe.data.backgrounds.items() if name in names}
+    data = replace(recipe.data, corpora=corpora, interferers=interferers, backgrounds=backgrounds, brightness=0.0, speed=0.0)
+    return Batches(shards, replace(recipe, data=data if backgrounds else replace(data, background=0.0)))
 
 
-def _to_device(batch: AlignBatch | MixBatch, device: torch.device) -> AlignBatch | MixBatch:
+def _to_device(batch: Batch, device: torch.device) -> Batch:
     return type(batch)(*(tensor.to(device) for tensor in vars(batch).values()))
 
 
@@ -172,12 +175,11 @@ def learning_rate(config: OptimizerConfig, step: int) -> float:
     return rate
 
 
-def _draw(batches: Batches, recipe: Recipe, number: int) -> AlignBatch | MixBatch:
-    draw = batches.align if recipe.loss == "align" else batches.mix
-    return draw(number, recipe.optimizer.batch_clips)
+def _draw(batches: Batches, recipe: Recipe, number: int) -> Batch:
+    return batches.draw(number, recipe.optimizer.batch_clips)
 
 
-def _prefetch(batches: Batches, recipe: Recipe, numbers: range) -> Iterator[tuple[int, AlignBatch | MixBatch]]:
+def _prefetch(batches: Batches, recipe: Recipe, numbers: range) -> Iterator[tuple[int, Batch]]:
     """Draw the next batch on a thread while the last one is used."""
     with ThreadPoolExecutor(1) as pool:
         ahead = None

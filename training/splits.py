@@ -1,0 +1,44 @@
+"""The lists that come with UCF-101: which clips are for training and which for testing, and the classes by number.
+
+    trainlist01.txt   ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 1
+    testlist01.txt    ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi
+    classInd.txt      1 ApplyEyeMakeup
+
+The names are compared with those of files that were found, and never opened.
+"""
+
+import re
+from pathlib import Path
+
+from avsep_plugin.errors import DataError
+
+_CLIP = re.compile(r"(.+?)(?:\s+\d+)?")
+_CLASS = re.compile(r"(\d+)\s+(\S.*)")
+
+
+def read_split(path: Path) -> frozenset[str]:
+    """The clips of a list, each "<class>/<file>"; a class number behind them is left out. Raises DataError for what is no such list."""
+    found = [_CLIP.fullmatch(line) for line in _lines(path)]
+    return frozenset(match[1] for match in found if match)
+
+
+def read_classes(path: Path) -> tuple[str, ...]:
+    """The classes of a list in the order of their numbers. Raises DataError for what is no such list."""
+    matches = [(line, _CLASS.fullmatch(line)) for line in _lines(path)]
+    wrong = next((line for line, match in matches if match is None), None)
+    if wrong is not None:
+        raise DataError(f"{path} is no list of classes: '{wrong[:60]}' is not a number and a name.")
+    numbered = {int(match[1]): match[2] for _, match in matches if match}
+    if len(numbered) != len(matches) or len(set(numbered.values())) != len(matches):
+        raise DataError(f"{path} names a class or a number twice.")
+    return tuple(numbered[number] for number in sorted(numbered))
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as exc:
+        raise DataError(f"{path} is not a list that can be read ({exc}).") from exc
+    if not any(lines):
+        raise DataError(f"{path} is an empty list.")
+    return [line for line in lines if line]
