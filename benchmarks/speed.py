@@ -32,8 +32,8 @@ def measure(seed: int = 0) -> list[NetworkFigures]:
     """mini with its weights, and the full-width networks with random ones, in fp32 and bf16."""
     torch.manual_seed(seed)
     networks: dict[str, Aligner | Separator] = {
-        "mini separate": zoo.load("mini", "separate", "cpu"),
-        "mini localize": zoo.load("mini", "align", "cpu"),
+        "mini separate": zoo.load_separator("mini", "cpu"),
+        "mini localize": zoo.load_aligner("mini", "cpu"),
         "full separate": Separator(published.full()).eval(),
         "cam localize": Aligner(published.cam()).eval(),
     }

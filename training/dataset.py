@@ -65,7 +65,7 @@ class Batches:
         self.homes: dict[str, Shards] = {}
         self.corpora: dict[str, list[Segment]] = defaultdict(list)
         for home in shards:
-            _check_store(home, self.model)
+            check_store(home, self.model)
             for segment in home.segments:
                 self.homes[segment.key] = home
                 self.corpora[segment.corpus].append(segment)
@@ -77,16 +77,15 @@ class Batches:
         self.labels = class_labels(self.seen, self.model.classes) if self.model.task == "action" else {}
         self.samples = self.model.window_samples(self.data.window_frames)
 
-    def draw(self, step: int, size: int) -> Batch:
+    def batch(self, step: int, size: int) -> Batch:
         """One batch of the kind that the recipe's loss judges."""
         if self.recipe.loss == "action":
             return self.action(step, size)
         return self.align(step, size) if self.recipe.loss == "align" else self.mix(step, size)
 
-    def action(self, step: int, size: int) -> ActionBatch:
-        """One batch of clips with the classes that they belong to."""
-        random = np.random.default_rng((self.recipe.seed, step))
-        items = [self._action_item(random) for _ in range(size)]
+    def action(self, step: int, size: int, first: int = 0) -> ActionBatch:
+        """Items [first, first + size) of a batch of clips with the classes that they belong to."""
+        items = [self._action_item(np.random.default_rng((self.recipe.seed, step, number))) for number in range(first, first + size)]
         return ActionBatch(*(torch.from_numpy(np.stack(parts)) for parts in zip(*items, strict=True)))
 
     def align(self, step: int, size: int) -> AlignBatch:
@@ -308,7 +307,8 @@ def _scattered(random: Random, frames: npt.NDArray[np.uint8], size: int) -> npt.
     return scattered
 
 
-def _check_store(home: Shards, model: ModelConfig) -> None:
+def check_store(home: Shards, model: ModelConfig) -> None:
+    """Raises DataError for shards that were prepared for another model."""
     store = home.store
     if (store.sample_rate_hz, store.picture) != (model.sample_rate_hz, model.picture):
         raise DataError(f"{home.folder} was prepared for other rates or picture sizes than model '{model.name}' has; prepare it again.")

@@ -56,10 +56,10 @@ def prepare(
     """Decode every media file under `folders` into shards in `output`; goes on where an earlier call stopped.
 
     Each folder is a corpus, known by its name. `exclude` and `only` are glob patterns on <corpus>/<path in it>; `files` names paths inside
-    the folders, of which no others are taken, and those that are not there are told as skipped. The first group that matches of
+    the folders, of which no others are taken, and those that are not found are told as skipped. The first group that matches of
     `speaker_pattern`, searched in the file's name, says who is seen, so that a person is never paired with himself.
-    Files without sound, too short, silent or damaged are skipped, but for a model that recognises actions, which often make no sound, silence
-    is kept, and put in where there is no sound; files without picture are stored as sound.
+    Files without sound, too short, silent or damaged are skipped; files without picture are stored as sound. For a model that recognises
+    actions silence is kept, and stored where a picture has no sound, because many actions make none.
     Raises DataError where the folders hold no media, or two of them have the same name.
     """
     output.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def prepare(
             if progress:
                 progress(number + 1, len(todo))
     there = {name.split("/", 1)[1] for name, _ in sources}
-    missing = {name: "is in the list, but not in the folder" for name in sorted(set(files or ()) - there)}
+    missing = dict.fromkeys(sorted(set(files or ()) - there), "is in the list, but not among the files")
     return Prepared(len(sources) - len(skipped), len(sources) - len(todo), skipped | missing)
 
 
@@ -178,10 +178,11 @@ def _mute_pieces(path: Path, start_seconds: Fraction, store: StoreConfig) -> Ite
     """The pictures of a clip that has no sound track, with silence."""
     rate, done = store.picture.frame_rate, 0
     with FrameReader(path, rate, start_seconds, store.picture) as pictures:
-        while pictures.last_frame is None:
+        ended = False
+        while not ended:
             frames = pictures.read(round(SEGMENT_SECONDS * rate))
-            if pictures.last_frame is not None:
-                frames = frames[: pictures.last_frame - done]
+            ended, count = pictures.last_frame is not None, pictures.last_frame
+            frames = frames if count is None else frames[: max(count - done, 0)]
             done += len(frames)
             if len(frames) >= MIN_SECONDS * rate:
                 yield np.zeros((2, round(len(frames) * store.samples_per_frame)), np.int16), to_channels(frames, store.picture)

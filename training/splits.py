@@ -7,10 +7,16 @@
 The names are compared with those of files that were found, and never opened.
 """
 
+import dataclasses
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from avsep_plugin.errors import DataError
+
+from .dataset import class_of
+from .recipe import Recipe
+from .shards import Shards
 
 _CLIP = re.compile(r"(.+?)(?:\s+\d+)?")
 _CLASS = re.compile(r"(\d+)\s+(\S.*)")
@@ -32,6 +38,18 @@ def read_classes(path: Path) -> tuple[str, ...]:
     if len(numbered) != len(matches) or len(set(numbered.values())) != len(matches):
         raise DataError(f"{path} names a class or a number twice.")
     return tuple(numbered[number] for number in sorted(numbered))
+
+
+def with_classes(recipe: Recipe, shards: Iterable[Path], listed: Path | None = None) -> Recipe:
+    """The recipe with the classes of a list, else those that it names itself, else the folders in which the clips of the shards lie.
+
+    Raises DataError for what is no list, or no shards.
+    """
+    if listed is None and recipe.model.classes:
+        return recipe
+    found = {class_of(clip.source) for folder in shards for clip in Shards(folder).segments if clip.frames is not None}
+    classes = tuple(sorted(found - {""})) if listed is None else read_classes(listed)
+    return dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, classes=classes))
 
 
 def _lines(path: Path) -> list[str]:

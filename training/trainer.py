@@ -176,7 +176,7 @@ def learning_rate(config: OptimizerConfig, step: int) -> float:
 
 
 def _draw(batches: Batches, recipe: Recipe, number: int) -> Batch:
-    return batches.draw(number, recipe.optimizer.batch_clips)
+    return batches.batch(number, recipe.optimizer.batch_clips)
 
 
 def _prefetch(batches: Batches, recipe: Recipe, numbers: range) -> Iterator[tuple[int, Batch]]:

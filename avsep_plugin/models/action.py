@@ -24,9 +24,13 @@ class Recogniser(nn.Module):
         self.lb = SameConv(config.fused.trunk_widths[2], len(config.classes), (1, 1, 1), bias=True)
 
     def forward(self, frames: Tensor, audio: Tensor) -> Tensor:
-        """frames [B, T, c, c, 3] uint8, audio [B, 2, N] float32 at any level -> logits [B, classes] of the last map's mean."""
+        """frames [B, T, c, c, 3] uint8, audio [B, 2, N] float32 at any level -> logits [B, classes]."""
+        return self.judge(self.fused.see(frames), audio)
+
+    def judge(self, video: Tensor, audio: Tensor) -> Tensor:
+        """Logits of the video stem's output with a sound [B, 2, N], from the mean of the last map."""
         if self.config.input_rms is not None:
             audio, _ = set_rms(audio, self.config.input_rms)
-        last = self.fused(frames, audio).last
+        last = self.fused.fuse(video, audio).last
         logits: Tensor = self.lb(last.mean(dim=(2, 3, 4), keepdim=True))
         return logits.flatten(1)

@@ -114,8 +114,10 @@ def load_recogniser(name_or_path: str, device: str = "auto") -> Recogniser:
     return model.to(pick_device(device))
 
 
-def load(name_or_path: str, task: Task, device: str = "auto") -> Separator | Aligner:
-    """Either of the two. Raises ModelError."""
+def load(name_or_path: str, task: Task, device: str = "auto") -> checkpoint.Network:
+    """Any of the three. Raises ModelError."""
+    if task == "action":
+        return load_recogniser(name_or_path, device)
     return load_separator(name_or_path, device) if task == "separate" else load_aligner(name_or_path, device)
 
 
