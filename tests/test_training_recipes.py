@@ -54,17 +54,17 @@ def mean_loss(model: torch.nn.Module, recipe: Recipe, shards: Path) -> float:
     batches, objective = Batches([Shards(shards)], recipe), Objective(model, recipe.loss, recipe.loss_weights).train()
     torch.manual_seed(0)
     with torch.no_grad():
-        return sum(float(objective(batches.batch(1000 + n, 4))[0]) for n in range(8)) / 8
+        return sum(float(objective(batches.batch(1000 + n, 8))[0]) for n in range(3)) / 3
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_learns_and_resumes_exactly(name: str, shards: Path, aligned: Path, tmp_path: Path) -> None:
-    recipe = small(name, steps=10 if load_recipe(name).model.task == "separate" else 32)
+    recipe = small(name, steps=10 if load_recipe(name).model.task == "separate" else 28)
     start = None if recipe.start == "nothing" else aligned
     parts, whole = tmp_path / "parts", tmp_path / "whole"
-    for stop in (1, 3):
+    for stop in (1, 2):
         state = train(recipe, [shards], parts, device="cpu", start_from=start, stop_after=stop)
-    train(recipe, [shards], whole, device="cpu", start_from=start, stop_after=3)
+    train(recipe, [shards], whole, device="cpu", start_from=start, stop_after=2)
     resumed, straight = load_file(state), load_file(whole / "state.safetensors")
     assert resumed.keys() == straight.keys()
     assert all(torch.equal(resumed[tensor], straight[tensor]) for tensor in resumed)
@@ -255,14 +255,14 @@ def test_the_large_variant_weighs_the_phase_more() -> None:
 
 def test_a_background_lies_under_a_mixture_that_both_pictures_share(shards: Path) -> None:
     recipe = small("paper-large")
-    never, always = (dataclasses.replace(recipe.data, background=share) for share in (0.0, 1.0))
-    plain, noisy = (Batches([Shards(shards)], dataclasses.replace(recipe, data=data)).mix(3, 8) for data in (never, always))
-    assert all(torch.equal(a + b, c + d) for a, b, c, d in zip(plain.on[::2], plain.off[::2, 0], plain.on[1::2], plain.off[1::2, 0], strict=True))
-    mixtures = noisy.on + noisy.off[:, 0]
-    torch.testing.assert_close(mixtures[::2], mixtures[1::2])
-    for on, off, other in zip(noisy.on[::2], noisy.off[::2, 0], noisy.on[1::2], strict=True):
-        under = off - other  # at 0 dB the partner's sound has its own level
-        assert under.square().mean() > 0.1 * on.square().mean()
+    for share, least, most in ((0.0, 0.0, 1e-6), (1.0, 0.1, 10.0)):
+        data = dataclasses.replace(recipe.data, background=share)
+        batch = Batches([Shards(shards)], dataclasses.replace(recipe, data=data)).mix(3, 8)
+        mixtures = batch.on + batch.off[:, 0]
+        for one in range(0, 8, 2):
+            other = batch.on[one + 1] * batch.on[one].std() / batch.on[one + 1].std()  # the partner, at 0 dB
+            assert least <= (batch.off[one, 0] - other).square().mean() / batch.on[one].square().mean() <= most
+            torch.testing.assert_close(mixtures[one] / mixtures[one].std(), mixtures[one + 1] / mixtures[one + 1].std())
 
 
 def test_a_background_lies_under_so_many_mixtures(shards: Path) -> None:
