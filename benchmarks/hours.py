@@ -1,13 +1,13 @@
 """What the paper's recipes cost on a GPU that is not here: `python -m benchmarks.hours [RECIPE ...]` prints the table of docs/recipes.md.
 
-Nothing is computed: on torch's meta device a step at full width only says which operations it would do. Two bounds come of it,
+Nothing is computed: on torch's meta device a step at full width only says which operations it would do. Two times come of it,
 
-    arithmetic   floating-point operations of the convolutions and matrix products, forwards and backwards (torch's flop counter),
-                 over ARITHMETIC of the card's peak
-    memory       bytes that all operations read and write, each tensor once for each operation, over MEMORY of the card's bandwidth
+    arithmetic   floating-point operations of the convolutions and matrix products, forwards and backwards (torch's flop counter)
+    memory       bytes that all operations read and write, each tensor once for each operation
 
-and a step takes about their sum, because a large convolution waits for the one and everything between for the other. What the loader, the
-network between machines and the optimiser's own pass take is left out. It is an estimate; no step was timed.
+each over the share of the card's peak that is assumed to be reached, and a step takes about their sum, because a large convolution waits
+for the one and everything between for the other. What the loader, the network between machines and the optimiser's own pass take is left
+out. It is an estimate; no step was timed.
 """
 
 import argparse
@@ -26,9 +26,6 @@ from avsep_plugin.training.dataset import ActionBatch, AlignBatch, Batch, MixBat
 from avsep_plugin.training.losses import Objective
 from avsep_plugin.training.recipe import Recipe, load_recipe, recipe_names
 
-ARITHMETIC = 0.4
-MEMORY = 0.8
-"""Shares of the peaks that are taken to be reached."""
 _UCF_CLASSES = 101
 
 
@@ -44,6 +41,15 @@ class Card:
     bytes_per_number: int
 
 
+@dataclass(frozen=True)
+class Reach:
+    """Shares of a card's peaks that are assumed to be reached."""
+
+    arithmetic: float
+    memory: float
+
+
+HOPEFUL, CAUTIOUS = Reach(0.4, 0.8), Reach(0.1, 0.5)
 CARDS = (
     Card("H100 SXM", "bf16", 989e12, 3.35e12, 2),
     Card("H100 SXM", "TF32", 494e12, 3.35e12, 4),
@@ -58,24 +64,23 @@ class Cost:
     numbers: float
     """Read and written."""
 
-    def hours(self, card: Card, steps: int) -> float:
-        """GPU hours of so many steps."""
-        arithmetic = self.flops / (ARITHMETIC * card.flops)
-        memory = self.numbers * card.bytes_per_number / (MEMORY * card.bytes_per_second)
-        return (arithmetic + memory) * steps / 3600
+    def seconds(self, card: Card, reach: Reach) -> float:
+        """On one GPU."""
+        arithmetic = self.flops / (reach.arithmetic * card.flops)
+        return arithmetic + self.numbers * card.bytes_per_number / (reach.memory * card.bytes_per_second)
 
 
-class Traffic(TorchDispatchMode):
+class Traffic(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own class says no types
     """Counts the numbers that operations read and write; views of a tensor move nothing."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.numbers = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run an operation and count what it moves."""
         result = func(*args, **(kwargs or {}))
-        if not func.is_view:
+        if not func.is_view and func is not torch.ops.aten._unsafe_view.default:
             self.numbers += sum(leaf.numel() for leaf in tree_leaves((args, kwargs, result)) if isinstance(leaf, Tensor))
         return result
 
@@ -112,14 +117,24 @@ def _batch(recipe: Recipe, clips: int) -> Batch:
 def rows(names: list[str]) -> Iterator[str]:
     """Lines of the table."""
     columns = " | ".join(f"{card.name} hours, {card.precision}" for card in CARDS)
-    yield f"| recipe | steps | clips a step | TFLOP a step | GB a step, bf16 | EFLOP in all | {columns} |"
-    yield "|---" * (6 + len(CARDS)) + "|"
+    yield f"| recipe | steps | clips a step | TFLOP a step | GB a step, bf16 | EFLOP in all | {columns} | pictures read, GB/s |"
+    yield "|---" * (7 + len(CARDS)) + "|"
     for name in names:
         recipe = load_recipe(name)
         step, steps = cost(recipe), recipe.optimizer.steps
-        hours = " | ".join(f"{step.hours(card, steps):.0f}" for card in CARDS)
-        figures = f"{step.flops / 1e12:.1f} | {step.numbers * 2 / 1e9:.0f} | {step.flops * steps / 1e18:.0f}"
-        yield f"| {name} | {steps} | {recipe.optimizer.batch_clips} | {figures} | {hours} |"
+        hours = [[step.seconds(card, reach) * steps / 3600 for reach in (HOPEFUL, CAUTIOUS)] for card in CARDS]
+        columns = " | ".join(f"{low:.1f} to {high:.0f}" for low, high in hours)
+        figures = f"{step.flops / 1e12:.1f} | {step.numbers * 2 / 1e9:.0f} | {step.flops * steps / 1e18:.2f}"
+        read = picture_bytes(recipe) / step.seconds(CARDS[0], HOPEFUL) / 1e9
+        yield f"| {name} | {steps} | {recipe.optimizer.batch_clips} | {figures} | {columns} | {read:.1f} |"
+
+
+def picture_bytes(recipe: Recipe) -> int:
+    """Of the stored pictures of one step."""
+    picture = recipe.model.picture
+    if recipe.model.task == "separate" and not recipe.model.separator.with_video:
+        return 0
+    return int(recipe.optimizer.batch_clips * recipe.data.window_frames * picture.stored_size**2 * picture.channels)
 
 
 def main() -> None:
