@@ -15,12 +15,12 @@ from avsep_plugin.cli.main import run
 from avsep_plugin.errors import ConfigError, DataError, ModelError
 from avsep_plugin.models import checkpoint, zoo
 from avsep_plugin.models.action import Recogniser
-from avsep_plugin.training.dataset import Batches, class_of
+from avsep_plugin.training.dataset import Batches
 from avsep_plugin.training.evaluate_action import evaluate_action, places
 from avsep_plugin.training.prepare import prepare
 from avsep_plugin.training.recipe import load_recipe
 from avsep_plugin.training.shards import Shards
-from avsep_plugin.training.splits import read_classes, read_split, with_classes
+from avsep_plugin.training.splits import class_of, read_classes, read_split, with_classes
 
 
 @pytest.fixture(scope="module")

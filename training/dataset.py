@@ -14,6 +14,7 @@ from avsep_plugin.errors import DataError
 
 from .recipe import Recipe
 from .shards import INT16_SCALE, Segment, Shards
+from .splits import class_labels
 
 Random = np.random.Generator
 Audio = npt.NDArray[np.float32]
@@ -278,20 +279,6 @@ class Batches:
             piece = np.stack([np.interp(places, np.arange(piece.shape[1]), channel, right=0.0) for channel in piece]).astype(np.float32)
         piece = piece[:, : self.samples]
         return np.pad(piece, ((0, 0), (0, self.samples - piece.shape[1])))
-
-
-def class_of(source: str) -> str:
-    """The class of a clip is the folder that it lies in: <corpus>/<class>/<file> (UCF-101), also with folders between."""
-    return source.split("/")[-2] if source.count("/") > 1 else ""
-
-
-def class_labels(clips: dict[str, list[Segment]], classes: tuple[str, ...]) -> dict[str, int]:
-    """Key of every clip -> place of its class. Raises DataError for a clip of none of them."""
-    places = {name: place for place, name in enumerate(classes)}
-    strange = next((clip.source for pool in clips.values() for clip in pool if class_of(clip.source) not in places), None)
-    if strange is not None:
-        raise DataError(f"{strange} lies in no folder that is called like one of the {len(places)} classes, such as '{classes[0]}'.")
-    return {clip.key: places[class_of(clip.source)] for pool in clips.values() for clip in pool}
 
 
 def _scattered(random: Random, frames: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:

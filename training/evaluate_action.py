@@ -25,11 +25,12 @@ from avsep_plugin.errors import ConfigError, DataError
 from avsep_plugin.media.read import centre_crop
 from avsep_plugin.models.action import Recogniser
 
-from .dataset import check_store, class_labels, class_of
+from .dataset import check_store
 from .evaluation_table import write_text
 from .metrics import Mean, clustered_mean
 from .mixtures import spread
 from .shards import INT16_SCALE, Segment, Shards
+from .splits import class_labels, class_of
 
 ROWS = ("own", "silence", "other")
 WINDOWS = 25

@@ -1,4 +1,6 @@
-"""The lists that come with UCF-101: which clips are for training and which for testing, and the classes by number.
+"""Clips and their classes as UCF-101 lays them out, and its lists: which clips are for training, and the classes by number.
+
+    UCF-101/ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi
 
     trainlist01.txt   ApplyEyeMakeup/v_ApplyEyeMakeup_g08_c01.avi 1
     testlist01.txt    ApplyEyeMakeup/v_ApplyEyeMakeup_g01_c01.avi
@@ -14,9 +16,8 @@ from pathlib import Path
 
 from avsep_plugin.errors import DataError
 
-from .dataset import class_of
 from .recipe import Recipe
-from .shards import Shards
+from .shards import Segment, Shards
 
 _CLIP = re.compile(r"(.+?)(?:\s+\d+)?")
 _CLASS = re.compile(r"(\d+)\s+(\S.*)")
@@ -50,6 +51,20 @@ def with_classes(recipe: Recipe, shards: Iterable[Path], listed: Path | None = N
     found = {class_of(clip.source) for folder in shards for clip in Shards(folder).segments if clip.frames is not None}
     classes = tuple(sorted(found - {""})) if listed is None else read_classes(listed)
     return dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, classes=classes))
+
+
+def class_of(source: str) -> str:
+    """The class of a clip is the folder that it lies in: <corpus>/<class>/<file> (UCF-101), also with folders between."""
+    return source.split("/")[-2] if source.count("/") > 1 else ""
+
+
+def class_labels(clips: dict[str, list[Segment]], classes: tuple[str, ...]) -> dict[str, int]:
+    """Key of every clip -> place of its class. Raises DataError for a clip of none of them."""
+    places = {name: place for place, name in enumerate(classes)}
+    strange = next((clip.source for pool in clips.values() for clip in pool if class_of(clip.source) not in places), None)
+    if strange is not None:
+        raise DataError(f"{strange} lies in no folder that is called like one of the {len(places)} classes, such as '{classes[0]}'.")
+    return {clip.key: places[class_of(clip.source)] for pool in clips.values() for clip in pool}
 
 
 def _lines(path: Path) -> list[str]:
