@@ -22,6 +22,9 @@ def _training(module: str) -> Any:
     return importlib.import_module(f"avsep_plugin.training.{module}")
 
 
+LIST = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
 def _recipe(default: str) -> Callable[[Any], Any]:
     return click.option("--recipe", default=default, metavar="NAME|PATH", show_default=True, help="Recipe: model, data and optimiser.")
 
@@ -32,6 +35,7 @@ def _recipe(default: str) -> Callable[[Any], Any]:
 @_recipe("mini-separate")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files whose <folder>/<path> matches; may be repeated.")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Take only files whose <folder>/<path> matches; may be repeated.")
+@click.option("--files", "files_list", type=LIST, metavar="LIST", help="Take only the files that a list names by their paths in FOLDER.")
 @click.option("--speaker-pattern", default="", metavar="REGEX", help="Its first group in a file's name says who is seen.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Files decoded at the same time.")
 @options.json_report
@@ -39,7 +43,7 @@ def _recipe(default: str) -> Callable[[Any], Any]:
 @click.pass_obj
 def prepare(
     talk: Talk, folders: tuple[Path, ...], output_dir: Path, recipe: str, exclude: tuple[str, ...], only: tuple[str, ...],
-    speaker_pattern: str, jobs: int, json_path: Path | None,
+    files_list: Path | None, speaker_pattern: str, jobs: int, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Decode footage into shards for training.
 
@@ -49,12 +53,15 @@ def prepare(
     Examples:
       avsep prepare footage/interviews footage/noise -o shards
       avsep prepare footage/grid -o shards --exclude 'grid/s30*' --speaker-pattern '(s[0-9]+)'
+      avsep prepare UCF-101 -o shards/ucf-train --recipe paper-action --files ucfTrainTestlist/trainlist01.txt
     """
+    files = _training("splits").read_split(files_list) if files_list else None
     model = _training("recipe").load_recipe(recipe).model
     with talk.count("files") as progress:
         done = _training("prepare").prepare(
-            folders, output_dir, model, exclude=exclude, only=only or None, speaker_pattern=speaker_pattern, jobs=jobs, progress=progress
-        )
+            folders, output_dir, model, exclude=exclude, only=only or None, files=files, speaker_pattern=speaker_pattern, jobs=jobs,
+            progress=progress,
+        )  # fmt: skip
     for source, reason in done.skipped.items():
         talk.warn(f"{source}: skipped, {reason}")
     talk.say(f"{done.stored} files are in {output_dir} ({done.already} were before), {len(done.skipped)} skipped")
@@ -194,11 +201,34 @@ def train_repeat(talk: Talk, run: Path, output_dir: Path, devices: int | None) -
     _give(talk, dataclasses.replace(job, command=tuple(sys.argv)))
 
 
-def _train(talk: Talk, run: Run, start_from: str | None) -> None:
+@train.command("action")
+@_run_options("paper-action")
+@_start_from
+@click.option("--classes", type=LIST, metavar="LIST", help="classInd.txt; else the classes are the folders in which the clips lie.")
+@click.pass_obj
+def train_action(
+    talk: Talk, shards: tuple[Path, ...], output_dir: Path, recipe: str, validation: tuple[Path, ...], steps: int | None, precision: str,
+    device: str, devices: int | None, micro_batches: int, workers: int | None, start_from: str | None, classes: Path | None,
+) -> None:  # fmt: skip
+    """Train the recognition of actions on clips that lie in folders called like their classes, as in UCF-101.
+
+    \b
+    Examples:
+      avsep train action shards/ucf-train -o runs/action --from runs/shift/model.safetensors
+      avsep train action shards/ucf-train -o runs/vision --recipe paper-action-vision --from multisensory/shift
+      avsep train action shards/ucf-train -o runs/action --recipe paper-action-scratch --classes ucfTrainTestlist/classInd.txt
+    """
+    run = Run(shards, recipe, output_dir, validation, steps, Compute(precision, device, devices, micro_batches, workers))
+    _train(talk, run, start_from, lambda plan: _training("splits").with_classes(plan, shards, classes))
+
+
+def _train(talk: Talk, run: Run, start_from: str | None, finish: Callable[[Any], Any] | None = None) -> None:
+    """Train what the options say; finish(recipe) completes the recipe by what the shards hold."""
     from avsep_plugin.models import zoo
 
     plan = _training("recipe").load_recipe(run.recipe, run.steps)
-    weights = zoo.find(start_from, plan.model.task) if start_from else None
+    plan = finish(plan) if finish else plan
+    weights = zoo.find_start(start_from, plan.model.task) if start_from else None
     device = zoo.pick_device(run.compute.device)
     bf16 = run.compute.precision == "bf16" or (run.compute.precision == "auto" and device.type == "cuda")
     job = _training("job").Job(
@@ -217,7 +247,7 @@ def _give(talk: Talk, job: Any) -> None:
     talk.say(f"done: {made}")
 
 
-EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize", "region": "region", "sync": "sync"}
+EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize", "region": "region", "sync": "sync", "action": "action"}
 """What is evaluated -> name of the table."""
 
 
@@ -228,7 +258,7 @@ EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize",
 @options.model("mini")
 @click.option("--twin", default="mini-audio", metavar="NAME|PATH", show_default=True, help="separate: audio-only twin, for the row `pit`.")
 @click.option("--lists", multiple=True, metavar="NAME", help="separate, region: lists of mixtures; may be repeated.  [default: all]")
-@click.option("--rows", multiple=True, metavar="NAME", help="separate: rows of the table; may be repeated.  [default: all]")
+@click.option("--rows", multiple=True, metavar="NAME", help="separate, action: rows of the table; may be repeated.  [default: all]")
 @click.option("--limit", type=click.IntRange(1), help="So many mixtures of each list, clips or scenes.  [default: all]")
 @options.device
 @options.json_report
@@ -241,7 +271,7 @@ def evaluate(
     """Measure a model on fixed lists of mixtures of the clips in DATA.
 
     Writes the table as .md and .json into DIR and prints it. `--task localize` renders its own scenes and needs no DATA; `--task sync`
-    measures on rendered scenes only where there is none.
+    measures on rendered scenes only where there is none. For `--task action` DATA are shards, prepared from the clips for testing.
 
     \b
     Examples:
@@ -251,18 +281,23 @@ def evaluate(
       avsep evaluate data -o evaluation --task region
       avsep evaluate -o evaluation --task localize
       avsep evaluate data -o evaluation --task sync --model runs/align/model.safetensors
+      avsep evaluate shards/ucf-test -o evaluation --task action --model runs/action/model.safetensors
     """
     if data is None and task not in ("localize", "sync"):
         raise click.UsageError(f"--task {task} needs the folder DATA.")
     from avsep_plugin.models import zoo
 
-    network = zoo.load(model or store.BUNDLED, "separate" if task in ("separate", "region") else "align", device)
+    kinds: dict[str, store.Task] = {"separate": "separate", "region": "separate", "action": "action"}
+    network = zoo.load(model or store.BUNDLED, kinds.get(task, "align"), device)
     with talk.count("done") as bar:
         if task == "localize":
             _training("evaluate_localize").evaluate_localize(network, output_dir, **({"scenes": limit} if limit else {}), progress=bar)
         elif task == "sync":
             judge = _training("evaluate_sync")
             judge.evaluate_sync(data, network, output_dir, judge.CORPORA if data else ("scenes",), limit, bar)
+        elif task == "action":
+            judge = _training("evaluate_action")
+            judge.evaluate_action(data, network, output_dir, rows or judge.ROWS, limit, progress=bar)
         elif task == "align":
             _training("evaluate_align").evaluate_align(data, network, output_dir, limit=limit, progress=bar)
         elif task == "region":
