@@ -96,6 +96,24 @@ class FusedConfig:
     """Whether batch normalisation has a gamma: no in shift and cam, yes inside the separator."""
     bn_momentum: float = 0.0003
     """1 - decay of the running statistics; the published decay is 0.9997."""
+    frame_step: int = 1
+    """Only every so-many-th picture is looked at: 4 in the paper's low-frame-rate pre-training."""
+    still: bool = False
+    """The middle picture of the window stands for all of them, so that nothing moves (the single-frame ablation)."""
+    mono: bool = False
+    """Both channels are replaced by their mean before the network hears them."""
+    hears: bool = True
+    """False: what the sound adds to the picture's features is zero (no early fusion; recognition by the picture alone)."""
+
+    @property
+    def stem_frames(self) -> int:
+        """Pictures for each step of the video stem's output."""
+        return self.frame_step * math.prod(self.video_strides)
+
+    @property
+    def cell_frames(self) -> int:
+        """Pictures for each step of the last map."""
+        return self.stem_frames * math.prod(self.trunk_time_strides)
 
     @property
     def cell_pixels(self) -> int:
@@ -163,7 +181,7 @@ class ModelConfig:
     """Everything needed to build a network and to feed it."""
 
     name: str = "multisensory/full"
-    task: Literal["align", "separate"] = "separate"
+    task: Literal["align", "separate", "action"] = "separate"
     sample_rate_hz: int = 21000
     input_rms: float | None = 0.1 * math.sqrt(2)
     """Each channel of a window is brought to this RMS first; None leaves the level alone."""
@@ -177,6 +195,8 @@ class ModelConfig:
     time, which asks for one place that fits the sound and lets the rest of the picture be (Arandjelovic & Zisserman 2018, AVOL-Net)."""
     calibration: CalibrationConfig = field(default_factory=CalibrationConfig)
     """Of an aligner's logits; belongs to the weights, not to the way they are trained."""
+    classes: tuple[str, ...] = ()
+    """action: names of what is told apart, in the order of the logits."""
 
     @property
     def whole_cell_pixels(self) -> int | None:

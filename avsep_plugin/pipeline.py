@@ -223,11 +223,8 @@ def _finished(frames: Span, grid: Grid, sound: SampleBuffer, last: bool, off: Te
 
 
 def _cell_frames(model: Aligner) -> int:
-    """Frames per cell of the class activation map: the product of the time strides on the way to it."""
-    fused = model.config.fused
-    first, second = fused.video_strides
-    fourth, fifth = fused.trunk_time_strides
-    return first * second * fourth * fifth
+    """Frames per cell of the class activation map."""
+    return model.config.fused.cell_frames
 
 
 def _kept_cells(cam: Tensor, window: Window, step: int, end_frame: int) -> Tensor:

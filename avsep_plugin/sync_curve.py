@@ -186,8 +186,7 @@ def _overlap(config: ModelConfig, piece: Piece, offset: Fraction) -> tuple[int, 
 
 def _stride(config: ModelConfig) -> int:
     """Pictures for each step of the video stem's output."""
-    first, second = config.fused.video_strides
-    return first * second
+    return config.fused.stem_frames
 
 
 def _begin(config: ModelConfig, piece: Piece, picture: int, offset: Fraction) -> int:

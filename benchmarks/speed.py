@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from avsep_plugin.models import checkpoint, published, zoo
+from avsep_plugin.models import published, zoo
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
 
@@ -31,11 +31,11 @@ class NetworkFigures:
 def measure(seed: int = 0) -> list[NetworkFigures]:
     """mini with its weights, and the full-width networks with random ones, in fp32 and bf16."""
     torch.manual_seed(seed)
-    networks = {
-        "mini separate": zoo.load("mini", "separate", "cpu"),
-        "mini localize": zoo.load("mini", "align", "cpu"),
-        "full separate": checkpoint.build(published.full()).eval(),
-        "cam localize": checkpoint.build(published.cam()).eval(),
+    networks: dict[str, Aligner | Separator] = {
+        "mini separate": zoo.load_separator("mini", "cpu"),
+        "mini localize": zoo.load_aligner("mini", "cpu"),
+        "full separate": Separator(published.full()).eval(),
+        "cam localize": Aligner(published.cam()).eval(),
     }
     rates = {dtype: gemm_flops(dtype) for dtype in (torch.float32, torch.bfloat16)}
     return [figures for name, network in networks.items() for figures in _network(name, network, rates)]

@@ -23,6 +23,7 @@ from avsep_plugin.errors import AvsepError
 from .console import Talk, log_to_stderr
 from .demo import demo
 from .doctor import doctor
+from .evaluate import evaluate
 from .info import info
 from .localize import localize
 from .models import models
@@ -32,7 +33,7 @@ from .report import report
 from .separate import separate
 from .sync import sync
 from .timeline import timeline
-from .training import evaluate, prepare, train
+from .training import prepare, train
 from .verify import verify
 
 

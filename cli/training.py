@@ -1,4 +1,4 @@
-"""`avsep prepare`, `avsep train` and `avsep evaluate`: thin; the work is in avsep_plugin.training, which is reached by name only."""
+"""`avsep prepare` and `avsep train`: thin; the work is in avsep_plugin.training, which is reached by name only."""
 
 import dataclasses
 import importlib
@@ -11,8 +11,6 @@ from typing import Any
 
 import click
 
-from avsep_plugin.models import store
-
 from . import options
 from .console import Talk
 
@@ -20,6 +18,9 @@ from .console import Talk
 def _training(module: str) -> Any:
     """A module of avsep_plugin.training; loaded when a command runs, so that help stays quick."""
     return importlib.import_module(f"avsep_plugin.training.{module}")
+
+
+LIST = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 def _recipe(default: str) -> Callable[[Any], Any]:
@@ -32,6 +33,7 @@ def _recipe(default: str) -> Callable[[Any], Any]:
 @_recipe("mini-separate")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="Leave out files whose <folder>/<path> matches; may be repeated.")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Take only files whose <folder>/<path> matches; may be repeated.")
+@click.option("--files", "files_list", type=LIST, metavar="LIST", help="Take only the files that a list names by their paths in FOLDER.")
 @click.option("--speaker-pattern", default="", metavar="REGEX", help="Its first group in a file's name says who is seen.")
 @click.option("-j", "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Files decoded at the same time.")
 @options.json_report
@@ -39,7 +41,7 @@ def _recipe(default: str) -> Callable[[Any], Any]:
 @click.pass_obj
 def prepare(
     talk: Talk, folders: tuple[Path, ...], output_dir: Path, recipe: str, exclude: tuple[str, ...], only: tuple[str, ...],
-    speaker_pattern: str, jobs: int, json_path: Path | None,
+    files_list: Path | None, speaker_pattern: str, jobs: int, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Decode footage into shards for training.
 
@@ -49,12 +51,15 @@ def prepare(
     Examples:
       avsep prepare footage/interviews footage/noise -o shards
       avsep prepare footage/grid -o shards --exclude 'grid/s30*' --speaker-pattern '(s[0-9]+)'
+      avsep prepare UCF-101 -o shards/ucf-train --recipe paper-action --files ucfTrainTestlist/trainlist01.txt
     """
+    files = _training("splits").read_split(files_list) if files_list else None
     model = _training("recipe").load_recipe(recipe).model
     with talk.count("files") as progress:
         done = _training("prepare").prepare(
-            folders, output_dir, model, exclude=exclude, only=only or None, speaker_pattern=speaker_pattern, jobs=jobs, progress=progress
-        )
+            folders, output_dir, model, exclude=exclude, only=only or None, files=files, speaker_pattern=speaker_pattern, jobs=jobs,
+            progress=progress,
+        )  # fmt: skip
     for source, reason in done.skipped.items():
         talk.warn(f"{source}: skipped, {reason}")
     talk.say(f"{done.stored} files are in {output_dir} ({done.already} were before), {len(done.skipped)} skipped")
@@ -194,11 +199,34 @@ def train_repeat(talk: Talk, run: Path, output_dir: Path, devices: int | None) -
     _give(talk, dataclasses.replace(job, command=tuple(sys.argv)))
 
 
-def _train(talk: Talk, run: Run, start_from: str | None) -> None:
+@train.command("action")
+@_run_options("paper-action")
+@_start_from
+@click.option("--classes", type=LIST, metavar="LIST", help="classInd.txt; else the classes are the folders in which the clips lie.")
+@click.pass_obj
+def train_action(
+    talk: Talk, shards: tuple[Path, ...], output_dir: Path, recipe: str, validation: tuple[Path, ...], steps: int | None, precision: str,
+    device: str, devices: int | None, micro_batches: int, workers: int | None, start_from: str | None, classes: Path | None,
+) -> None:  # fmt: skip
+    """Train the recognition of actions on clips that lie in folders called like their classes, as in UCF-101.
+
+    \b
+    Examples:
+      avsep train action shards/ucf-train -o runs/action --from runs/shift/model.safetensors
+      avsep train action shards/ucf-train -o runs/vision --recipe paper-action-vision --from multisensory/shift
+      avsep train action shards/ucf-train -o runs/action --recipe paper-action-scratch --classes ucfTrainTestlist/classInd.txt
+    """
+    run = Run(shards, recipe, output_dir, validation, steps, Compute(precision, device, devices, micro_batches, workers))
+    _train(talk, run, start_from, lambda plan: _training("splits").with_classes(plan, shards, classes))
+
+
+def _train(talk: Talk, run: Run, start_from: str | None, finish: Callable[[Any], Any] | None = None) -> None:
+    """Train what the options say; finish(recipe) completes the recipe by what the shards hold."""
     from avsep_plugin.models import zoo
 
     plan = _training("recipe").load_recipe(run.recipe, run.steps)
-    weights = zoo.find(start_from, plan.model.task) if start_from else None
+    plan = finish(plan) if finish else plan
+    weights = zoo.find_start(start_from, plan.model.task) if start_from else None
     device = zoo.pick_device(run.compute.device)
     bf16 = run.compute.precision == "bf16" or (run.compute.precision == "auto" and device.type == "cuda")
     job = _training("job").Job(
@@ -215,71 +243,3 @@ def _give(talk: Talk, job: Any) -> None:
     with talk.count("steps") as bar:
         made = _training("trainer").run_job(job, lambda step, steps, _figures: bar(step, steps))
     talk.say(f"done: {made}")
-
-
-EVALUATED = {"separate": "evaluation", "align": "align", "localize": "localize", "region": "region", "pause": "pause", "sync": "sync"}
-"""What is evaluated -> name of the table."""
-
-
-@click.command()
-@click.argument("data", required=False, type=options.FOLDER, metavar="[DATA]")
-@options.output_dir("DIR", "Folder for the tables.")
-@click.option("--task", type=click.Choice(list(EVALUATED)), default="separate", show_default=True, help="What is evaluated.")
-@options.model("mini")
-@click.option("--twin", default="mini-audio", metavar="NAME|PATH", show_default=True, help="separate: audio-only twin, for the row `pit`.")
-@click.option("--lists", multiple=True, metavar="NAME", help="separate, region, pause: lists of mixtures; may be repeated.  [default: all]")
-@click.option("--rows", multiple=True, metavar="NAME", help="separate: rows of the table; may be repeated.  [default: all]")
-@click.option("--limit", type=click.IntRange(1), help="So many mixtures of each list, clips or scenes.  [default: all]")
-@options.device
-@options.json_report
-@options.talking
-@click.pass_obj
-def evaluate(
-    talk: Talk, data: Path | None, output_dir: Path, task: str, model: str | None, twin: str, lists: tuple[str, ...],
-    rows: tuple[str, ...], limit: int | None, device: str, json_path: Path | None,
-) -> None:  # fmt: skip
-    """Measure a model on fixed lists of mixtures of the clips in DATA.
-
-    Writes the table as .md and .json into DIR and prints it. `--task localize` renders its own scenes and needs no DATA; `--task sync`
-    measures on rendered scenes only where there is none.
-
-    \b
-    Examples:
-      avsep evaluate data -o evaluation
-      avsep evaluate data -o evaluation --model runs/separate/model.safetensors --limit 20
-      avsep evaluate data -o evaluation --task align
-      avsep evaluate data -o evaluation --task region
-      avsep evaluate data -o evaluation --task pause --limit 40
-      avsep evaluate -o evaluation --task localize
-      avsep evaluate data -o evaluation --task sync --model runs/align/model.safetensors
-    """
-    if data is None and task not in ("localize", "sync"):
-        raise click.UsageError(f"--task {task} needs the folder DATA.")
-    from avsep_plugin.models import zoo
-
-    network = zoo.load(model or store.BUNDLED, "separate" if task in ("separate", "region", "pause") else "align", device)
-    with talk.count("done") as bar:
-        if task == "localize":
-            _training("evaluate_localize").evaluate_localize(network, output_dir, **({"scenes": limit} if limit else {}), progress=bar)
-        elif task == "sync":
-            judge = _training("evaluate_sync")
-            judge.evaluate_sync(data, network, output_dir, judge.CORPORA if data else ("scenes",), limit, bar)
-        elif task == "align":
-            _training("evaluate_align").evaluate_align(data, network, output_dir, limit=limit, progress=bar)
-        elif task == "region":
-            judge = _training("evaluate_region")
-            judge.evaluate_region(data, network, output_dir, lists or judge.LISTS, limit, bar)
-        elif task == "pause":
-            judge = _training("evaluate_pause")
-            aligner = zoo.load_aligner(store.aligner_beside(model or store.BUNDLED), device)
-            judge.evaluate_pause(data, judge.Networks(network, aligner), output_dir, lists or judge.LISTS, limit, bar)
-        else:
-            judge = _training("evaluate")
-            rows = rows or judge.rows_here()
-            models = judge.Models(network, zoo.load_separator(twin, device) if "pit" in rows else None)
-            judge.evaluate(data, models, output_dir, lists or judge.LISTS, rows, limit, bar)
-    table = output_dir / EVALUATED[task]
-    if json_path != Path("-"):
-        click.echo(table.with_suffix(".md").read_text(encoding="utf-8"), nl=False)
-    if json_path is not None:
-        options.give_json(table.with_suffix(".json").read_text(encoding="utf-8"), json_path)

@@ -147,7 +147,7 @@ def test_figures_without_a_calibration_are_one_line(
 
 
 def test_a_separator_cannot_be_calibrated(tmp_path: Path, tiny_models: dict[str, Path]) -> None:
-    with pytest.raises(ModelError, match="holds a separator"):
+    with pytest.raises(ModelError, match="holds no aligner"):
         checkpoint.calibrate(tiny_models["separate"], tmp_path / "o.safetensors", CalibrationConfig())
 
 

@@ -15,6 +15,7 @@ from avsep_plugin.errors import DataError
 
 from .recipe import Recipe
 from .shards import INT16_SCALE, Segment, Shards
+from .splits import class_labels
 
 Random = np.random.Generator
 Audio = npt.NDArray[np.float32]
@@ -43,7 +44,16 @@ class MixBatch:
     off: Tensor
 
 
-Batch = AlignBatch | MixBatch
+@dataclass(frozen=True)
+class ActionBatch:
+    """frames [B, T, c, c, C] uint8, sound [B, 2, N] float32, place of the right class in the model's list [B] int64."""
+
+    frames: Tensor
+    audio: Tensor
+    labels: Tensor
+
+
+Batch = AlignBatch | MixBatch | ActionBatch
 
 
 class Batches:
@@ -57,7 +67,7 @@ class Batches:
         self.homes: dict[str, Shards] = {}
         self.corpora: dict[str, list[Segment]] = defaultdict(list)
         for home in shards:
-            _check_store(home, self.model)
+            check_store(home, self.model)
             for segment in home.segments:
                 self.homes[segment.key] = home
                 self.corpora[segment.corpus].append(segment)
@@ -65,11 +75,20 @@ class Batches:
         self.clip_shares = _shares(self.data.corpora or {n: float(len(s)) for n, s in self.seen.items() if s}, self.seen, "pictures")
         others = {name: share for name, share in self.data.interferers.items() if name != "same"}
         _shares(others, self.corpora, "sounds")
+        _shares(self.data.backgrounds, self.corpora, "backgrounds")
+        self.labels = class_labels(self.seen, self.model.classes) if self.model.task == "action" else {}
         self.samples = self.model.window_samples(self.data.window_frames)
 
     def batch(self, step: int, size: int, first: int = 0) -> Batch:
         """Items [first, first + size) of batch number `step` of the recipe's task."""
+        if self.recipe.loss == "action":
+            return self.action(step, size, first)
         return self.align(step, size, first) if self.recipe.loss == "align" else self.mix(step, size, first)
+
+    def action(self, step: int, size: int, first: int = 0) -> ActionBatch:
+        """Items [first, first + size) of a batch of clips with the classes that they belong to."""
+        items = [self._action_item(self._random(step, number)) for number in range(first, first + size)]
+        return ActionBatch(*(torch.from_numpy(np.stack(parts)) for parts in zip(*items, strict=True)))
 
     def align(self, step: int, size: int, first: int = 0) -> AlignBatch:
         """Items [first, first + size) of a batch of the pretext task."""
@@ -106,6 +125,14 @@ class Batches:
             wrong = np.zeros_like(wrong)
         return frames, aligned, wrong
 
+    def _action_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, np.int64]:
+        clip = self._pick(random, self.seen[_draw(random, self.clip_shares)])
+        speed = self._speed(random)
+        start = self._start(random, clip, speed)
+        frames = self._frames(random, clip, start, speed)
+        late = random.uniform(-self.data.jitter_frames, self.data.jitter_frames)
+        return frames, self._sound(clip, start + late, speed), np.int64(self.labels[clip.key])
+
     def _partners(self, random: Random) -> list[tuple[npt.NDArray[np.uint8], Audio, Audio]]:
         """Two clips of one corpus, or one and itself turned, each with the other's sound as its first off-screen one: one mixture, two
         pictures."""
@@ -119,7 +146,8 @@ class Batches:
             seen = [self._window(random, clip) for clip in clips]
         (_, sound), (_, other) = seen
         level = self._level(random) * _rms(sound) / max(_rms(other), 1e-6)
-        partners = (level * other, sound / max(level, 1e-6))
+        under = self._background(random, first, sound)  # of the one mixture that both pictures belong to
+        partners = (level * other + under, (sound + under) / max(level, 1e-6))
         return [
             (frames, on, self._interferers(random, clip, on, partner))
             for clip, (frames, on), partner in zip(clips, seen, partners, strict=True)
@@ -156,8 +184,15 @@ class Batches:
 
     def _interferers(self, random: Random, clip: Segment, on: Audio, *given: Audio) -> Audio:
         """[R, 2, N]: the given off-screen sounds, and drawn ones for the rest."""
-        drawn = [self._interferer(random, clip, on) for _ in range(self.data.mixtures_per_clip - len(given))]
+        count = self.data.mixtures_per_clip - len(given)
+        drawn = [self._interferer(random, clip, on) + self._background(random, clip, on) for _ in range(count)]
         return np.stack([*given, *drawn]).astype(np.float32)
+
+    def _background(self, random: Random, clip: Segment, on: Audio) -> Audio:
+        """A third sound, or most often silence."""
+        if not self.data.background or random.random() >= self.data.background:
+            return np.zeros_like(on)
+        return self._against(random, clip, on, self.corpora[_draw(random, self.data.backgrounds)])
 
     def _level(self, random: Random) -> float:
         return float(10 ** (random.uniform(-self.data.level_db, self.data.level_db) / 20))
@@ -165,7 +200,10 @@ class Batches:
     def _interferer(self, random: Random, clip: Segment, on: Audio) -> Audio:
         """An off-screen sound at a random level against the on-screen one."""
         kind = _draw(random, self.data.interferers)
-        pool = self.corpora[clip.corpus if kind == "same" else kind]
+        return self._against(random, clip, on, self.corpora[clip.corpus if kind == "same" else kind])
+
+    def _against(self, random: Random, clip: Segment, on: Audio, pool: list[Segment]) -> Audio:
+        """A sound of `pool` at a random level against the on-screen one."""
         sound = np.zeros_like(on)
         for _ in range(_TRIES):
             other = self._pick(random, pool, unlike=clip)
@@ -234,10 +272,10 @@ class Batches:
             frames = table[frames]
         return np.ascontiguousarray(frames)
 
-    def _sound(self, clip: Segment, start: int, speed: float) -> Audio:
-        """Window of sound [2, N] from a start frame on; silence where the clip has ended."""
+    def _sound(self, clip: Segment, start: float, speed: float) -> Audio:
+        """Window of sound [2, N] from a start frame on (not before the clip's own); silence where the clip has ended."""
         stored = self.homes[clip.key].audio(clip)
-        first = round(start * self._samples_per_frame)
+        first = max(0, round(start * self._samples_per_frame))
         piece = stored[:, first : first + int(np.ceil(self.samples * speed)) + 1].astype(np.float32) / INT16_SCALE
         if speed != 1.0:
             places = np.arange(self.samples) * speed
@@ -259,7 +297,8 @@ def _scattered(random: Random, frames: npt.NDArray[np.uint8], size: int) -> npt.
     return scattered
 
 
-def _check_store(home: Shards, model: ModelConfig) -> None:
+def check_store(home: Shards, model: ModelConfig) -> None:
+    """Raises DataError for shards that were prepared for another model."""
     store = home.store
     if (store.sample_rate_hz, store.picture) != (model.sample_rate_hz, model.picture):
         raise DataError(f"{home.folder} was prepared for other rates or picture sizes than model '{model.name}' has; prepare it again.")

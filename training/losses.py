@@ -1,7 +1,6 @@
-"""What a step is judged by: the pretext task's cross-entropy, and the separator's two losses (spec 1.4, 2.5)."""
+"""What a step is judged by: the cross-entropy of a task with labels, and the separator's two losses (spec 1.4, 2.5, 5)."""
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -9,26 +8,41 @@ from torch.nn import functional
 
 from avsep_plugin.dsp.levels import decibels, set_rms, si_sdr
 from avsep_plugin.dsp.stft import analyse, synthesise
+from avsep_plugin.models.action import Recogniser
+from avsep_plugin.models.checkpoint import Network
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator, Spectrum
 
-from .dataset import AlignBatch, MixBatch
+from .dataset import ActionBatch, AlignBatch, Batch, MixBatch
+from .recipe import Loss, LossWeights
+
+_WEIGHTS = LossWeights()
 
 
 class Objective(nn.Module):
     """A model and what it is judged by, as one module, so that precision and data-parallel wrappers see one forward call."""
 
-    def __init__(self, model: Aligner | Separator, kind: Literal["align", "si_sdr", "l1"]) -> None:
+    def __init__(self, model: Network, kind: Loss, weights: LossWeights = _WEIGHTS) -> None:
         super().__init__()
-        self.model, self.kind = model, kind
+        self.model, self.kind, self.weights = model, kind, weights
 
-    def forward(self, batch: AlignBatch | MixBatch) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """(loss, figures to log) of one batch."""
         if isinstance(batch, AlignBatch):
             assert isinstance(self.model, Aligner)
             return align_loss(self.model, batch)
+        if isinstance(batch, ActionBatch):
+            assert isinstance(self.model, Recogniser)
+            return action_loss(self.model, batch)
         assert isinstance(self.model, Separator)
-        return separate_loss(self.model, batch, self.kind)
+        return separate_loss(self.model, batch, self.kind, self.weights)
+
+
+def action_loss(model: Recogniser, batch: ActionBatch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Cross-entropy over the classes. Returns (loss, figures to log)."""
+    logits = model(batch.frames, batch.audio)
+    loss = functional.cross_entropy(logits, batch.labels)
+    return loss, {"accuracy": (logits.argmax(dim=1) == batch.labels).float().mean()}
 
 
 def align_loss(model: Aligner, batch: AlignBatch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -46,7 +60,7 @@ def align_loss(model: Aligner, batch: AlignBatch) -> tuple[Tensor, dict[str, Ten
     return loss, {"accuracy": right, "aligned_wins": better}
 
 
-def separate_loss(model: Separator, batch: MixBatch, kind: str) -> tuple[Tensor, dict[str, Tensor]]:
+def separate_loss(model: Separator, batch: MixBatch, kind: Loss, weights: LossWeights = _WEIGHTS) -> tuple[Tensor, dict[str, Tensor]]:
     """Loss of a batch of mixtures, each picture with all its off-screen sounds. Returns (loss, figures to log)."""
     rounds = batch.off.shape[1]
     on = batch.on.repeat_interleave(rounds, dim=0)
@@ -61,7 +75,7 @@ def separate_loss(model: Separator, batch: MixBatch, kind: str) -> tuple[Tensor,
         features = model.fused.fuse(video, mixture)
     spectrum = model.mixture(mixture)
     if kind == "l1":
-        return _l1(model, model.spectra(spectrum, features), on, off)
+        return _l1(model, model.spectra(spectrum, features), (on, off), weights)
     mask = torch.sigmoid(model.mask_logits(spectrum, features))
     return _si_sdr_loss(model, mask, spectrum, on, off)
 
@@ -89,21 +103,25 @@ def _si_sdr_loss(model: Separator, mask: Tensor, spectrum: Tensor, on: Tensor, o
     return loss, {"si_sdr_improvement_db": (after - before).mean(), "right_voice": right}
 
 
-def _l1(model: Separator, heads: tuple[Spectrum, Spectrum], on: Tensor, off: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """The paper's L1 on normalised spectrograms, phase weighted 0.01; the better assignment where there is no picture (PIT)."""
+def _l1(
+    model: Separator, heads: tuple[Spectrum, Spectrum], sounds: tuple[Tensor, Tensor], weights: LossWeights
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """The paper's L1 on normalised spectrograms, in the given order, in the better one (PIT), or both, as the weights say."""
     steps = heads[0].level_db.shape[-1]
-    targets = [_spectrum(analyse(_mono(model, audio), model.config.stft)[..., :steps]) for audio in (on, off)]
+    targets = [_spectrum(analyse(_mono(model, audio), model.config.stft)[..., :steps]) for audio in sounds]
 
     def distance(head: Spectrum, target: Spectrum) -> Tensor:
         level = (model.normalise(head.level_db) - model.normalise(target.level_db)).abs().mean(dim=(1, 2))
         phase = ((head.phase - target.phase) / math.pi).abs().mean(dim=(1, 2))
-        return level + 0.01 * phase
+        return level + weights.phase * phase
 
-    loss = distance(heads[0], targets[0]) + distance(heads[1], targets[1])
-    if not model.config.separator.with_video:
-        loss = torch.minimum(loss, distance(heads[0], targets[1]) + distance(heads[1], targets[0]))
-    mean = loss.mean()
-    return mean, {"spectrum_l1": mean.detach()}
+    given = distance(heads[0], targets[0]) + distance(heads[1], targets[1])
+    with_video = model.config.separator.with_video
+    if with_video and not weights.pit:
+        return given.mean(), {"spectrum_l1": given.mean().detach()}
+    better = torch.minimum(given, distance(heads[0], targets[1]) + distance(heads[1], targets[0]))
+    loss = given + weights.pit * better if with_video else better
+    return loss.mean(), {"spectrum_l1": (given if with_video else better).mean().detach(), "better_order_l1": better.mean().detach()}
 
 
 def _spectrum(stft: Tensor) -> Spectrum:

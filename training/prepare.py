@@ -4,9 +4,10 @@ import fnmatch
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -47,29 +48,32 @@ def prepare(
     *,
     exclude: Sequence[str] = (),
     only: Sequence[str] | None = None,
+    files: Collection[str] | None = None,
     speaker_pattern: str = "",
     jobs: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Prepared:
     """Decode every media file under `folders` into shards in `output`; goes on where an earlier call stopped.
 
-    Each folder is a corpus, known by its name. `exclude` and `only` are glob patterns on <corpus>/<path in it>. The first group that
-    matches of `speaker_pattern`, searched in the file's name, says who is seen, so that a person is never paired with himself.
-    Files without sound, too short, silent or damaged are skipped; files without picture are stored as sound.
+    Each folder is a corpus, known by its name. `exclude` and `only` are glob patterns on <corpus>/<path in it>; `files` names paths inside
+    the folders, of which no others are taken, and those that are not found are told as skipped. The first group that matches of
+    `speaker_pattern`, searched in the file's name, says who is seen, so that a person is never paired with himself.
+    Files without sound, too short, silent or damaged are skipped; files without picture are stored as sound. For a model that recognises
+    actions silence is kept, and stored where a picture has no sound, because many actions make none.
     Raises DataError where the folders hold no media, or two of them have the same name.
     """
     output.mkdir(parents=True, exist_ok=True)
     _check_names(folders)
     store = StoreConfig(model.sample_rate_hz, model.picture)
     write_store(output, store)
-    sources = _sources(folders, exclude, only)
+    sources = _sources(folders, exclude, only, files)
     if not sources:
         raise DataError("No media in " + ", ".join(str(folder) for folder in folders) + " that is not excluded.")
     with ShardWriter(output) as writer:
         before = {line["source"]: line["skipped"] for line in read_manifest(output)}
         todo = [(name, path) for name, path in sources if name not in before]
         skipped = {name: before[name] for name, _ in sources if before.get(name)}
-        for number, (name, pieces) in enumerate(_decoded(todo, store, jobs)):
+        for number, (name, pieces) in enumerate(_decoded(todo, store, jobs, model.task == "action")):
             reason = None
             try:
                 if not writer.add(name, _corpus(name), _speaker(name, speaker_pattern), pieces):
@@ -81,7 +85,9 @@ def prepare(
                 skipped[name] = reason
             if progress:
                 progress(number + 1, len(todo))
-    return Prepared(len(sources) - len(skipped), len(sources) - len(todo), skipped)
+    there = {name.split("/", 1)[1] for name, _ in sources}
+    missing = dict.fromkeys(sorted(set(files or ()) - there), "is in the list, but not among the files")
+    return Prepared(len(sources) - len(skipped), len(sources) - len(todo), skipped | missing)
 
 
 def _check_names(folders: Sequence[Path]) -> None:
@@ -91,7 +97,9 @@ def _check_names(folders: Sequence[Path]) -> None:
             raise DataError(f"Two of the folders are called '{name}'; a corpus is known by its folder's name, so rename one.")
 
 
-def _sources(folders: Sequence[Path], exclude: Sequence[str], only: Sequence[str] | None) -> list[tuple[str, Path]]:
+def _sources(
+    folders: Sequence[Path], exclude: Sequence[str], only: Sequence[str] | None, files: Collection[str] | None
+) -> list[tuple[str, Path]]:
     """(name, path) of all media, name = <corpus>/<path in it>."""
     found = []
     for folder in folders:
@@ -101,6 +109,8 @@ def _sources(folders: Sequence[Path], exclude: Sequence[str], only: Sequence[str
             if path.suffix.lower() not in MEDIA_SUFFIXES or hidden or not path.is_file():
                 continue
             if any(fnmatch.fnmatch(name, pattern) for pattern in exclude):
+                continue
+            if files is not None and path.relative_to(folder).as_posix() not in files:
                 continue
             if only is None or any(fnmatch.fnmatch(name, pattern) for pattern in only):
                 found.append((name, path))
@@ -116,12 +126,14 @@ def _speaker(name: str, pattern: str) -> str:
     return next(filter(None, match.groups()), "") if match else ""
 
 
-def _decoded(sources: Sequence[tuple[str, Path]], store: StoreConfig, jobs: int) -> Iterator[tuple[str, Iterator[Piece]]]:
+def _decoded(
+    sources: Sequence[tuple[str, Path]], store: StoreConfig, jobs: int, keep_silence: bool
+) -> Iterator[tuple[str, Iterator[Piece]]]:
     """(name, pieces) of every source, in order; short ones are decoded ahead on threads, long ones piece by piece as they are asked for."""
     ahead: deque[tuple[str, Iterator[Piece]]] = deque()
     with ThreadPoolExecutor(jobs) as pool:
         for name, path in sources:
-            pieces = _pieces(path, store)
+            pieces = _pieces(path, store, keep_silence)
             ahead.append((name, _result(pool.submit(list, pieces)) if _is_short(path) else pieces))
             if len(ahead) > 2 * jobs:
                 yield ahead.popleft()
@@ -140,8 +152,12 @@ def _result(pieces: Future[list[Piece]]) -> Iterator[Piece]:
     yield from pieces.result()
 
 
-def _pieces(path: Path, store: StoreConfig) -> Iterator[Piece]:
-    has_picture = probe(path).video is not None
+def _pieces(path: Path, store: StoreConfig, keep_silence: bool) -> Iterator[Piece]:
+    info = probe(path)
+    has_picture = info.video is not None
+    if keep_silence and info.video is not None and not info.audio:
+        yield from _mute_pieces(path, info.video.start_seconds, store)
+        return
     with AudioReader(path) as audio:
         pictures = FrameReader(path, store.picture.frame_rate, audio.start_seconds, store.picture) if has_picture else None
         try:
@@ -151,11 +167,25 @@ def _pieces(path: Path, store: StoreConfig) -> Iterator[Piece]:
                 stereo = _model_audio(sound, audio.sample_rate_hz, store.sample_rate_hz)
                 count = round(stereo.shape[1] / store.samples_per_frame)
                 frames = None if pictures is None else to_channels(pictures.read(count), store.picture)
-                if np.abs(sound).max() >= SILENCE_PEAK:
+                if keep_silence or np.abs(sound).max() >= SILENCE_PEAK:
                     yield stereo, frames
         finally:
             if pictures is not None:
                 pictures.close()
+
+
+def _mute_pieces(path: Path, start_seconds: Fraction, store: StoreConfig) -> Iterator[Piece]:
+    """The pictures of a clip that has no sound track, with silence."""
+    rate, done = store.picture.frame_rate, 0
+    with FrameReader(path, rate, start_seconds, store.picture) as pictures:
+        ended = False
+        while not ended:
+            frames = pictures.read(round(SEGMENT_SECONDS * rate))
+            ended, count = pictures.last_frame is not None, pictures.last_frame
+            frames = frames if count is None else frames[: max(count - done, 0)]
+            done += len(frames)
+            if len(frames) >= MIN_SECONDS * rate:
+                yield np.zeros((2, round(len(frames) * store.samples_per_frame)), np.int16), to_channels(frames, store.picture)
 
 
 def _model_audio(sound: npt.NDArray[np.float32], from_hz: int, to_hz: int) -> npt.NDArray[np.int16]:

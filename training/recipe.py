@@ -8,6 +8,8 @@ from typing import Any, Literal
 from avsep_plugin.config import ModelConfig, from_dict
 from avsep_plugin.errors import ConfigError
 
+Loss = Literal["align", "action", "si_sdr", "l1"]
+
 
 @dataclass(frozen=True)
 class DataConfig:
@@ -43,6 +45,12 @@ class DataConfig:
     """separate: in so large a share of these pairs the partner is the clip itself, turned round in time: picture and sound from the middle
     to the end, then from the beginning, both sounds faded at the seam. Who is seen then tells nothing about which voice to keep, only the
     movement does."""
+    backgrounds: dict[str, float] = field(default_factory=dict)
+    """separate: share of background sounds from each corpus that may lie under a mixture as a third sound."""
+    background: float = 0.0
+    """separate: in so large a share of the mixtures a background belongs to the off-screen sound, at a level as that of any interferer."""
+    jitter_frames: float = 0.0
+    """action: the sound begins up to so many frames early or late."""
     mixtures_per_clip: int = 1
     level_db: float = 0.0
     """The off-screen sound is louder or softer than the on-screen one by up to this much."""
@@ -66,21 +74,43 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
+class LossWeights:
+    """Parts of the paper's L1 loss (spec 2.5)."""
+
+    phase: float = 0.01
+    """Of the phase, beside the level's 1."""
+    pit: float = 0.0
+    """Of the same loss in the better of both orders, beside that in the given order. Without a picture no order is given, and the better
+    one alone counts."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A whole training run."""
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    loss: Literal["align", "si_sdr", "l1"] = "l1"
-    """align: cross-entropy of the pretext task; separate: negative SI-SDR of the masked mixture, or the paper's L1 on spectrograms."""
+    loss: Loss = "l1"
+    """align, action: cross-entropy; separate: negative SI-SDR of the masked mixture, or the paper's L1 on spectrograms."""
+    loss_weights: LossWeights = field(default_factory=LossWeights)
+    start: Literal["any", "weights", "nothing"] = "any"
+    """What a run must start from; a recipe that fine-tunes is no use without weights, an ablation from scratch none with them."""
     seed: int = 0
     fresh: tuple[str, ...] = ()
     """Patterns of the tensors that are not taken over from the weights a run starts from, for example "fused.im.conv5_*"."""
 
+    def check_start(self, weights: Path | None) -> None:
+        """Raises ConfigError where a run starts from what the recipe rules out."""
+        if weights is None and self.start == "weights":
+            raise ConfigError(f"'{self.model.name}' goes on from trained weights; name them (--from).")
+        if weights is not None and self.start == "nothing":
+            raise ConfigError(f"'{self.model.name}' is trained from scratch; leave out the weights to start from (--from).")
+
 
 RECIPES = Path(__file__).parent / "recipes"
-_SHARES = ("corpora", "interferers")
+_SHARES = ("corpora", "interferers", "backgrounds")
+_TASKS: dict[Loss, str] = {"align": "align", "action": "action", "si_sdr": "separate", "l1": "separate"}
 
 
 def recipe_names() -> list[str]:
@@ -97,7 +127,7 @@ def load_recipe(name_or_path: str, steps: int | None = None) -> Recipe:
     if not path.is_file():
         raise ConfigError(f"No recipe '{name_or_path}'; there are {', '.join(recipe_names())}, or give the path of a TOML file.")
     recipe = from_dict(Recipe, _read(path))
-    if (recipe.model.task == "align") != (recipe.loss == "align"):
+    if recipe.model.task != _TASKS[recipe.loss]:
         raise ConfigError(f"{path}: loss '{recipe.loss}' does not go with task '{recipe.model.task}'.")
     return recipe if steps is None else replace(recipe, optimizer=replace(recipe.optimizer, steps=steps))
 

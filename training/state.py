@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from avsep_plugin.atomic import atomic
-from avsep_plugin.config import to_dict
+from avsep_plugin.config import from_dict, to_dict
 from avsep_plugin.errors import ConfigError, ModelError
 
 from .recipe import Recipe
@@ -40,7 +40,7 @@ def load_state(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, r
             tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
     except SafetensorError as exc:
         raise ModelError(f"{path} is damaged: {exc}") from exc
-    if json.loads(metadata["recipe"]) != json.loads(json.dumps(to_dict(recipe))):
+    if from_dict(Recipe, json.loads(metadata["recipe"])) != recipe:  # a field that is newer than the file has its default in it
         raise ConfigError(f"{path.parent} holds a run of another recipe; give another output folder or the same recipe.")
     model.load_state_dict({name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")})
     state: dict[int, dict[str, Any]] = {}

@@ -19,9 +19,7 @@ from torch import Tensor, nn
 
 from avsep_plugin.errors import ConfigError, DataError
 from avsep_plugin.models import checkpoint
-from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.layers import share_statistics
-from avsep_plugin.models.separator import Separator
 
 from . import processes, run_folder
 from .dataset import Batch, Batches
@@ -77,6 +75,7 @@ def train(
 def run_job(job: Job, progress: Progress | None = None) -> Path:
     """Do a job in this process, in several that are started here, or as one of those that torchrun has started; see `train`."""
     job.check()
+    job.recipe.check_start(job.start_from)
     run_folder.check_same(job)
 
     def tell(news: tuple[int, dict[str, float]]) -> None:
@@ -97,7 +96,7 @@ def _run(job: Job, tell: Callable[[tuple[int, dict[str, float]]], None]) -> None
     fabric.seed_everything(recipe.seed, verbose=False)
     model, optimizer, step = _begin(job, state)
     drawn = _share(fabric, Batches([Shards(folder) for folder in job.shards], recipe))
-    whole = Objective(model, recipe.loss)
+    whole = Objective(model, recipe.loss, recipe.loss_weights)
     if fabric.world_size > 1:
         processes.leave_out_idle(whole, drawn.batches.batch(0, 1))
         share_statistics(model)
@@ -129,7 +128,7 @@ def _run(job: Job, tell: Callable[[tuple[int, dict[str, float]]], None]) -> None
         checkpoint.save(job.output / "model.safetensors", recipe.model, model.state_dict(), about)
 
 
-def _begin(job: Job, state: Path) -> tuple[Aligner | Separator, torch.optim.Optimizer, int]:
+def _begin(job: Job, state: Path) -> tuple[checkpoint.Network, torch.optim.Optimizer, int]:
     """Model and optimiser as they stood when the run was left, or fresh ones, and the updates done so far."""
     model = checkpoint.build(job.recipe.model)
     if job.start_from is not None:
@@ -229,5 +228,6 @@ def _held_out(fabric: Fabric, shards: list[Shards], recipe: Recipe) -> Share | N
     names = {segment.corpus for home in shards for segment in home.segments}
     corpora = {name: share for name, share in recipe.data.corpora.items() if name in names}
     interferers = {name: share for name, share in recipe.data.interferers.items() if name == "same" or name in names} or {"same": 1.0}
-    data = replace(recipe.data, corpora=corpora, interferers=interferers, brightness=0.0, speed=0.0)
-    return _share(fabric, Batches(shards, replace(recipe, data=data)))
+    backgrounds = {name: share for name, share in recipe.data.backgrounds.items() if name in names}
+    data = replace(recipe.data, corpora=corpora, interferers=interferers, backgrounds=backgrounds, brightness=0.0, speed=0.0)
+    return _share(fabric, Batches(shards, replace(recipe, data=data if backgrounds else replace(data, background=0.0))))

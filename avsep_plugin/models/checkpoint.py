@@ -17,14 +17,18 @@ from torch import Tensor, nn
 from avsep_plugin.atomic import atomic
 from avsep_plugin.config import CalibrationConfig, ModelConfig, from_dict, to_dict
 from avsep_plugin.errors import ConfigError, ModelError
+from avsep_plugin.models.action import Recogniser
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
 
 FORMAT = "avsep-1"
+Network = Aligner | Separator | Recogniser
 
 
-def build(config: ModelConfig) -> Aligner | Separator:
-    """A network with fresh weights for that configuration."""
+def build(config: ModelConfig) -> Network:
+    """A network with fresh weights for that configuration. Raises ConfigError where its parts do not fit together."""
+    if config.task == "action":
+        return Recogniser(config)
     return Aligner(config) if config.task == "align" else Separator(config)
 
 
@@ -109,11 +113,11 @@ def calibrate(path: Path, output: Path, calibration: CalibrationConfig) -> None:
     """
     config, tensors, about = read(path)
     if config.task != "align":
-        raise ModelError(f"{path} holds a separator; an aligner's logits can be calibrated.")
+        raise ModelError(f"{path} holds no aligner; only an aligner's logits can be calibrated.")
     save(output, replace(config, calibration=calibration), tensors, about)
 
 
-def load(path: Path) -> Aligner | Separator:
+def load(path: Path) -> Network:
     """The network of a weights file, on the CPU, in evaluation mode.
 
     Raises ModelError where weights and configuration do not fit together.

@@ -163,6 +163,7 @@ class FusedNetwork(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        self.config = config.fused
         self.picture_channels = config.picture.channels
         self.sf = AudioBranch(config.fused)
         self.im = FusedTrunk(config.fused, config.picture.channels)
@@ -173,6 +174,10 @@ class FusedNetwork(nn.Module):
 
     def see(self, frames: Tensor) -> Tensor:
         """The part that no sound enters; can be used with several sounds."""
+        if self.config.still:
+            middle = frames.shape[1] // 2
+            frames = frames[:, middle : middle + 1].expand_as(frames)
+        frames = frames[:, :: self.config.frame_step]
         pictures = frames.movedim(-1, 1).float()
         if self.picture_channels == 1 and pictures.shape[1] == 3:
             pictures = pictures.mean(dim=1, keepdim=True)
@@ -181,11 +186,20 @@ class FusedNetwork(nn.Module):
     def fuse(self, video: Tensor, audio: Tensor) -> FusedFeatures:
         """Join the video stem's output with a sound [B, 2, N]."""
         im = self.im
-        sound = self.sf.conv5_1(fractional_max_pool(self.sf(audio), video.shape[2], random=self.training))
+        sound = self._hear(audio, video.shape[2])
         merged = im.merge(video, sound)
         middle = im.conv3_2(im.conv3_1(merged))
         conv4 = im.conv4_2(im.conv4_1(middle))
         return FusedFeatures(video, merged, middle, conv4, im.conv5_2(im.conv5_1(conv4)), sound)
+
+    def _hear(self, audio: Tensor, steps: int) -> Tensor:
+        """The sound [B, 2, N] as it is merged, [B, a, steps]; zero for a network that does not hear."""
+        if not self.config.hears:
+            return audio.new_zeros(len(audio), self.config.audio_fused_width, steps)
+        if self.config.mono:
+            audio = audio.mean(dim=1, keepdim=True).expand_as(audio)
+        sound: Tensor = self.sf.conv5_1(fractional_max_pool(self.sf(audio), steps, random=self.training))
+        return sound
 
 
 class AlignmentHead(nn.Module):

@@ -15,14 +15,15 @@ import platformdirs
 
 from avsep_plugin.errors import ModelError
 
-Task = Literal["separate", "align"]
+Task = Literal["separate", "align", "action"]
 
 AUTO = "auto"
 """Stands for the best model that is there."""
 BUNDLED = "mini"
 RELEASED = "multisensory"
 """Short for the authors' model of a task."""
-_OF_TASK: dict[Task, str] = {"separate": f"{RELEASED}/full", "align": f"{RELEASED}/cam"}
+_OF_TASK: dict[Task, str] = {"separate": f"{RELEASED}/full", "align": f"{RELEASED}/cam", "action": f"{RELEASED}/action"}
+"""No recogniser was released; the name is what an own one may be given."""
 
 _WEIGHTS = Path(__file__).parent / "weights"
 BUNDLED_FILES: dict[str, dict[Task, Path]] = {

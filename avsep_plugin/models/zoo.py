@@ -8,9 +8,12 @@ import torch
 
 from avsep_plugin.errors import ModelError
 from avsep_plugin.models import checkpoint, store
+from avsep_plugin.models.action import Recogniser
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
 from avsep_plugin.models.store import Task
+
+_DOES: dict[Task, str] = {"separate": "separate", "align": "localize", "action": "recognise actions"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def find(name_or_path: str, task: Task) -> Path:
     if name_or_path in cards:
         files = cards[name_or_path].files
         if task not in files:
-            raise ModelError(f"Model '{name_or_path}' cannot {'localize' if task == 'align' else task}; it can {', '.join(files)}.")
+            raise ModelError(f"Model '{name_or_path}' cannot {_DOES[task]}; it can {', '.join(files)}.")
         return files[task]
     path = store.weights(name_or_path, task)
     if path is not None:
@@ -74,11 +77,22 @@ def find(name_or_path: str, task: Task) -> Path:
     raise ModelError(f"No model '{name_or_path}'; there are {', '.join(cards)}, or give the path of a .safetensors file.")
 
 
+def find_start(name_or_path: str, task: Task) -> Path:
+    """Weights that a training for a task may start from: the model's own for that task, else its aligner's, whose features they share.
+
+    Raises ModelError where there is neither.
+    """
+    try:
+        return find(name_or_path, task)
+    except ModelError:
+        return find(name_or_path, "align")
+
+
 def load_separator(name_or_path: str, device: str = "auto") -> Separator:
     """A separator in evaluation mode. Raises ModelError."""
     model = checkpoint.load(find(name_or_path, "separate"))
     if not isinstance(model, Separator):
-        raise ModelError(f"'{name_or_path}' holds an alignment network, which cannot separate.")
+        raise ModelError(f"'{name_or_path}' holds a network of another kind, which cannot separate.")
     return model.to(pick_device(device))
 
 
@@ -86,12 +100,24 @@ def load_aligner(name_or_path: str, device: str = "auto") -> Aligner:
     """An alignment network in evaluation mode. Raises ModelError."""
     model = checkpoint.load(find(name_or_path, "align"))
     if not isinstance(model, Aligner):
-        raise ModelError(f"'{name_or_path}' holds a separator, which cannot localize; give a model trained with `avsep train align`.")
+        raise ModelError(
+            f"'{name_or_path}' holds a network of another kind, which cannot localize; give a model trained with `avsep train align`."
+        )
     return model.to(pick_device(device))
 
 
-def load(name_or_path: str, task: Task, device: str = "auto") -> Separator | Aligner:
-    """Either of the two. Raises ModelError."""
+def load_recogniser(name_or_path: str, device: str = "auto") -> Recogniser:
+    """A network that recognises actions, in evaluation mode. Raises ModelError."""
+    model = checkpoint.load(find(name_or_path, "action"))
+    if not isinstance(model, Recogniser):
+        raise ModelError(f"'{name_or_path}' recognises no actions; give a model trained with `avsep train action`.")
+    return model.to(pick_device(device))
+
+
+def load(name_or_path: str, task: Task, device: str = "auto") -> checkpoint.Network:
+    """Any of the three. Raises ModelError."""
+    if task == "action":
+        return load_recogniser(name_or_path, device)
     return load_separator(name_or_path, device) if task == "separate" else load_aligner(name_or_path, device)
 
 

@@ -1,0 +1,149 @@
+"""`avsep evaluate`: thin; the work is in avsep_plugin.training, which is reached by name only."""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from avsep_plugin.models import store
+
+from . import options
+from .console import Talk
+
+Network = Any
+"""The model, loaded for the task."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a measurement is told."""
+
+    data: Path | None
+    output_dir: Path
+    model: str
+    twin: str
+    lists: tuple[str, ...]
+    rows: tuple[str, ...]
+    limit: int | None
+    device: str
+    progress: Callable[[int, int], None]
+
+
+def _training(module: str) -> Any:
+    """A module of avsep_plugin.training; loaded when a command runs, so that help stays quick."""
+    return importlib.import_module(f"avsep_plugin.training.{module}")
+
+
+def _separate(network: Network, asked: Asked) -> None:
+    from avsep_plugin.models import zoo
+
+    judge = _training("evaluate")
+    rows = asked.rows or judge.rows_here()
+    models = judge.Models(network, zoo.load_separator(asked.twin, asked.device) if "pit" in rows else None)
+    judge.evaluate(asked.data, models, asked.output_dir, asked.lists or judge.LISTS, rows, asked.limit, asked.progress)
+
+
+def _align(network: Network, asked: Asked) -> None:
+    _training("evaluate_align").evaluate_align(asked.data, network, asked.output_dir, limit=asked.limit, progress=asked.progress)
+
+
+def _localize(network: Network, asked: Asked) -> None:
+    scenes = {"scenes": asked.limit} if asked.limit else {}
+    _training("evaluate_localize").evaluate_localize(network, asked.output_dir, **scenes, progress=asked.progress)
+
+
+def _region(network: Network, asked: Asked) -> None:
+    judge = _training("evaluate_region")
+    judge.evaluate_region(asked.data, network, asked.output_dir, asked.lists or judge.LISTS, asked.limit, asked.progress)
+
+
+def _pause(network: Network, asked: Asked) -> None:
+    from avsep_plugin.models import zoo
+
+    judge = _training("evaluate_pause")
+    networks = judge.Networks(network, zoo.load_aligner(store.aligner_beside(asked.model), asked.device))
+    judge.evaluate_pause(asked.data, networks, asked.output_dir, asked.lists or judge.LISTS, asked.limit, asked.progress)
+
+
+def _sync(network: Network, asked: Asked) -> None:
+    judge = _training("evaluate_sync")
+    corpora = judge.CORPORA if asked.data else ("scenes",)
+    judge.evaluate_sync(asked.data, network, asked.output_dir, corpora, asked.limit, asked.progress)
+
+
+def _action(network: Network, asked: Asked) -> None:
+    judge = _training("evaluate_action")
+    judge.evaluate_action(asked.data, network, asked.output_dir, asked.rows or judge.ROWS, asked.limit, progress=asked.progress)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One kind of evaluation: which network it takes, the name of its table, how it is done."""
+
+    network: store.Task
+    table: str
+    measure: Callable[[Network, Asked], None]
+    needs_data: bool = True
+
+
+EVALUATED = {
+    "separate": Measurement("separate", "evaluation", _separate),
+    "align": Measurement("align", "align", _align),
+    "localize": Measurement("align", "localize", _localize, needs_data=False),
+    "region": Measurement("separate", "region", _region),
+    "pause": Measurement("separate", "pause", _pause),
+    "sync": Measurement("align", "sync", _sync, needs_data=False),
+    "action": Measurement("action", "action", _action),
+}
+
+
+@click.command()
+@click.argument("data", required=False, type=options.FOLDER, metavar="[DATA]")
+@options.output_dir("DIR", "Folder for the tables.")
+@click.option("--task", type=click.Choice(list(EVALUATED)), default="separate", show_default=True, help="What is evaluated.")
+@options.model("mini")
+@click.option("--twin", default="mini-audio", metavar="NAME|PATH", show_default=True, help="separate: audio-only twin, for the row `pit`.")
+@click.option("--lists", multiple=True, metavar="NAME", help="separate, region, pause: lists of mixtures; may be repeated.  [default: all]")
+@click.option("--rows", multiple=True, metavar="NAME", help="separate, action: rows of the table; may be repeated.  [default: all]")
+@click.option("--limit", type=click.IntRange(1), help="So many mixtures of each list, clips or scenes.  [default: all]")
+@options.device
+@options.json_report
+@options.talking
+@click.pass_obj
+def evaluate(
+    talk: Talk, data: Path | None, output_dir: Path, task: str, model: str | None, twin: str, lists: tuple[str, ...],
+    rows: tuple[str, ...], limit: int | None, device: str, json_path: Path | None,
+) -> None:  # fmt: skip
+    """Measure a model on fixed lists of mixtures of the clips in DATA.
+
+    Writes the table as .md and .json into DIR and prints it. `--task localize` renders its own scenes and needs no DATA; `--task sync`
+    measures on rendered scenes only where there is none. For `--task action` DATA are shards, prepared from the clips for testing.
+
+    \b
+    Examples:
+      avsep evaluate data -o evaluation
+      avsep evaluate data -o evaluation --model runs/separate/model.safetensors --limit 20
+      avsep evaluate data -o evaluation --task align
+      avsep evaluate data -o evaluation --task region
+      avsep evaluate data -o evaluation --task pause --limit 40
+      avsep evaluate -o evaluation --task localize
+      avsep evaluate data -o evaluation --task sync --model runs/align/model.safetensors
+      avsep evaluate shards/ucf-test -o evaluation --task action --model runs/action/model.safetensors
+    """
+    chosen = EVALUATED[task]
+    if data is None and chosen.needs_data:
+        raise click.UsageError(f"--task {task} needs the folder DATA.")
+    from avsep_plugin.models import zoo
+
+    name = model or store.BUNDLED
+    network = zoo.load(name, chosen.network, device)
+    with talk.count("done") as progress:
+        chosen.measure(network, Asked(data, output_dir, name, twin, lists, rows, limit, device, progress))
+    table = output_dir / chosen.table
+    if json_path != Path("-"):
+        click.echo(table.with_suffix(".md").read_text(encoding="utf-8"), nl=False)
+    if json_path is not None:
+        options.give_json(table.with_suffix(".json").read_text(encoding="utf-8"), json_path)
