@@ -225,7 +225,7 @@ def test_every_pair_of_picture_and_shifted_sound_is_equally_likely(shards: Shard
     batches = Batches([shards], recipe(window_frames=15, shift_seconds=(0.2, 0.48)))
     clip = next(segment for segment in shards.segments if segment.frames is not None)
     random = np.random.default_rng(0)
-    pairs = Counter(batches._shifted_starts(random, clip, 1.0) for _ in range(15000))
+    pairs = Counter(batches.windows.shifted_starts(random, clip, 1.0) for _ in range(15000))
     possible = {(a, b) for a in range(16) for b in range(16) if 5 <= abs(a - b) <= 12}
     assert pairs.keys() == possible
     assert max(abs(count - 15000 / len(possible)) for count in pairs.values()) < 5 * (15000 / len(possible)) ** 0.5

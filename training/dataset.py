@@ -8,25 +8,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from avsep_plugin.config import ModelConfig
 from avsep_plugin.errors import DataError
 
 from .recipe import Recipe
-from .shards import INT16_SCALE, Segment, Shards
+from .shards import Segment, Shards
 from .splits import class_labels
-
-Random = np.random.Generator
-Audio = npt.NDArray[np.float32]
+from .windows import Audio, Random, Windows
 
 _QUIET_RMS = 3e-3
 _TRIES = 8
 _SEAM_SECONDS = 0.06
-_SMALLEST, _FARTHEST = 0.5, 0.8
 
 
-@dataclass  # not frozen, as neither is the other: Fabric's mixed precision sets their tensors anew
+@dataclass  # none of these is frozen: Fabric's mixed precision sets their tensors anew
 class AlignBatch:
     """frames [B, T, c, c, C] uint8; the sound that belongs to them and one that does not, each [B, 2, N] float32."""
 
@@ -44,7 +41,7 @@ class MixBatch:
     off: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass
 class ActionBatch:
     """frames [B, T, c, c, C] uint8, sound [B, 2, N] float32, place of the right class in the model's list [B] int64."""
 
@@ -77,7 +74,7 @@ class Batches:
         _shares(others, self.corpora, "sounds")
         _shares(self.data.backgrounds, self.corpora, "backgrounds")
         self.labels = class_labels(self.seen, self.model.classes) if self.model.task == "action" else {}
-        self.samples = self.model.window_samples(self.data.window_frames)
+        self.windows = Windows(self.data, self.model, self.homes)
 
     def batch(self, step: int, size: int, first: int = 0) -> Batch:
         """Items [first, first + size) of batch number `step` of the recipe's task."""
@@ -110,14 +107,14 @@ class Batches:
     def _align_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, Audio]:
         corpus = _draw(random, self.clip_shares)
         clip = self._pick(random, self.seen[corpus])
-        speed = self._speed(random)
-        start, other_start = self._shifted_starts(random, clip, speed)
-        frames, aligned = self._frames(random, clip, start, speed), self._sound(clip, start, speed)
+        speed = self.windows.speed(random)
+        start, other_start = self.windows.shifted_starts(random, clip, speed)
+        frames, aligned = self.windows.frames(random, clip, start, speed), self.windows.sound(clip, start, speed)
         if self.data.negatives == "other" or other_start is None or (self.data.negatives == "both" and random.random() < 0.5):
             other = self._pick(random, self.seen[corpus], unlike=clip)
-            wrong = self._sound(other, self._start(random, other, speed), speed)
+            wrong = self.windows.sound(other, self.windows.start(random, other, speed), speed)
         else:
-            wrong = self._sound(clip, other_start, speed)
+            wrong = self.windows.sound(clip, other_start, speed)
         if self.data.mixed and random.random() < self.data.mixed:
             off = self._interferer(random, clip, aligned)
             aligned, wrong = aligned + off, wrong + off
@@ -127,11 +124,11 @@ class Batches:
 
     def _action_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, np.int64]:
         clip = self._pick(random, self.seen[_draw(random, self.clip_shares)])
-        speed = self._speed(random)
-        start = self._start(random, clip, speed)
-        frames = self._frames(random, clip, start, speed)
+        speed = self.windows.speed(random)
+        start = self.windows.start(random, clip, speed)
+        frames = self.windows.frames(random, clip, start, speed)
         late = random.uniform(-self.data.jitter_frames, self.data.jitter_frames)
-        return frames, self._sound(clip, start + late, speed), np.int64(self.labels[clip.key])
+        return frames, self.windows.sound(clip, start + late, speed), np.int64(self.labels[clip.key])
 
     def _partners(self, random: Random) -> list[tuple[npt.NDArray[np.uint8], Audio, Audio]]:
         """Two clips of one corpus, or one and itself turned, each with the other's sound as its first off-screen one: one mixture, two
@@ -160,9 +157,10 @@ class Batches:
         """
         quarter = self.data.window_frames // 4
         turn = int(random.integers(quarter, self.data.window_frames - quarter))
-        shift = round(turn * self._samples_per_frame)
-        faded = self._faded(sound, self.samples - shift)
-        return [(frames, faded), (np.roll(frames, -turn, axis=0), self._faded(np.roll(sound, -shift, axis=1), self.samples - shift))]
+        shift = round(turn * self.windows.samples_per_frame)
+        seam = self.windows.samples - shift
+        turned = np.roll(frames, -turn, axis=0), self._faded(np.roll(sound, -shift, axis=1), seam)
+        return [(frames, self._faded(sound, seam)), turned]
 
     def _faded(self, sound: Audio, seam: int) -> Audio:
         """The sound with a gap of _SEAM_SECONDS around a sample, a raised cosine deep to silence."""
@@ -178,9 +176,9 @@ class Batches:
 
     def _window(self, random: Random, clip: Segment) -> tuple[npt.NDArray[np.uint8], Audio]:
         """Pictures and sound of a random window."""
-        speed = self._speed(random)
-        start = self._start(random, clip, speed)
-        return self._frames(random, clip, start, speed), self._sound(clip, start, speed)
+        speed = self.windows.speed(random)
+        start = self.windows.start(random, clip, speed)
+        return self.windows.frames(random, clip, start, speed), self.windows.sound(clip, start, speed)
 
     def _interferers(self, random: Random, clip: Segment, on: Audio, *given: Audio) -> Audio:
         """[R, 2, N]: the given off-screen sounds, and drawn ones for the rest."""
@@ -207,8 +205,8 @@ class Batches:
         sound = np.zeros_like(on)
         for _ in range(_TRIES):
             other = self._pick(random, pool, unlike=clip)
-            speed = self._speed(random)
-            sound = self._sound(other, self._start(random, other, speed), speed)
+            speed = self.windows.speed(random)
+            sound = self.windows.sound(other, self.windows.start(random, other, speed), speed)
             if _rms(sound) > _QUIET_RMS:
                 break
         return np.asarray(sound * (self._level(random) * _rms(on) / max(_rms(sound), 1e-6)), np.float32)
@@ -225,76 +223,6 @@ class Batches:
         if not others:
             raise DataError(f"Corpus '{pool[0].corpus}' has nothing to mix with {unlike.source}: every clip of it is of the same speaker.")
         return others[int(random.integers(len(others)))]
-
-    def _speed(self, random: Random) -> float:
-        return float(1 + random.uniform(-self.data.speed, self.data.speed))
-
-    def _slack(self, clip: Segment, speed: float) -> int:
-        """Frames by which the clip is longer than the window."""
-        frames = int(clip.audio.shape[1] / self._samples_per_frame)
-        return max(frames - int(np.ceil(self.data.window_frames * speed)), 0)
-
-    @property
-    def _samples_per_frame(self) -> float:
-        return float(self.model.sample_rate_hz / self.model.picture.frame_rate)
-
-    def _start(self, random: Random, clip: Segment, speed: float) -> int:
-        return int(random.integers(self._slack(clip, speed) + 1))
-
-    def _shifted_starts(self, random: Random, clip: Segment, speed: float) -> tuple[int, int | None]:
-        """Start frames of the picture and of the shifted sound, every pair equally likely; None where the clip is too short."""
-        low, high = (round(float(seconds * self.model.picture.frame_rate)) for seconds in self.data.shift_seconds)
-        slack = self._slack(clip, speed)
-        if slack < low:
-            return self._start(random, clip, speed), None
-        shifts = np.arange(low, min(high, slack) + 1)
-        places = slack - shifts + 1
-        shift = int(random.choice(shifts, p=places / places.sum()))
-        first = int(random.integers(slack - shift + 1))
-        return (first, first + shift) if random.random() < 0.5 else (first + shift, first)
-
-    def _frames(self, random: Random, clip: Segment, start: int, speed: float) -> npt.NDArray[np.uint8]:
-        """Window of pictures with one random crop, flip and brightness for all of them."""
-        stored = self.homes[clip.key].frames(clip)
-        index = np.minimum(start + np.rint(np.arange(self.data.window_frames) * speed).astype(int), len(stored) - 1)
-        size = self.model.picture.crop_size
-        if self.data.scattered and random.random() < self.data.scattered:
-            frames = _scattered(random, stored[index], size)
-        else:
-            top, left = random.integers(self.model.picture.stored_size - size + 1, size=2)
-            frames = stored[index, top : top + size, left : left + size]
-        if self.data.flip and random.random() < 0.5:
-            frames = frames[:, :, ::-1]
-        if self.data.brightness:
-            gain = 2 ** random.uniform(-self.data.brightness, self.data.brightness)
-            offset = 128 * random.uniform(-self.data.brightness, self.data.brightness)
-            table = np.clip((np.arange(256) - 128) * gain + 128 + offset, 0, 255).astype(np.uint8)
-            frames = table[frames]
-        return np.ascontiguousarray(frames)
-
-    def _sound(self, clip: Segment, start: float, speed: float) -> Audio:
-        """Window of sound [2, N] from a start frame on (not before the clip's own); silence where the clip has ended."""
-        stored = self.homes[clip.key].audio(clip)
-        first = max(0, round(start * self._samples_per_frame))
-        piece = stored[:, first : first + int(np.ceil(self.samples * speed)) + 1].astype(np.float32) / INT16_SCALE
-        if speed != 1.0:
-            places = np.arange(self.samples) * speed
-            piece = np.stack([np.interp(places, np.arange(piece.shape[1]), channel, right=0.0) for channel in piece]).astype(np.float32)
-        piece = piece[:, : self.samples]
-        return np.pad(piece, ((0, 0), (0, self.samples - piece.shape[1])))
-
-
-def _scattered(random: Random, frames: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
-    """[T, S, S, C] made smaller by a factor from 1/2 to 1, its middle anywhere in the inner four fifths of [T, size, size, C]."""
-    step = size / frames.shape[1] / random.uniform(_SMALLEST, 1)
-    right, down = -step * random.uniform(-_FARTHEST, _FARTHEST, size=2)
-    where = torch.tensor([[step, 0, right], [0, step, down]], dtype=torch.float32)
-    pictures = torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, 1).float()
-    shape = [len(pictures), pictures.shape[1], size, size]
-    grid = nn.functional.affine_grid(where.expand(len(pictures), -1, -1), shape, align_corners=False)
-    moved = nn.functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
-    scattered: npt.NDArray[np.uint8] = moved.round().byte().movedim(1, -1).numpy()
-    return scattered
 
 
 def check_store(home: Shards, model: ModelConfig) -> None:
