@@ -36,7 +36,7 @@ _POSITIVE = click.FloatRange(0, min_open=True)
     "--footage-minutes", type=_POSITIVE, default=30.0, show_default=True, help="Most footage that is read for tuning, and for the test."
 )
 @click.option(
-    "--drop-below", type=click.FloatRange(0, 1), default=0.3, metavar="P", show_default=True,
+    "--drop-below", type=click.FloatRange(0, 1), default=0.25, metavar="P", show_default=True,
     help="Leave out pieces with a lower probability that sound and picture belong together.",
 )  # fmt: skip
 @click.option("--aligner", metavar="NAME|PATH", help="What judges that.  [default: the one that goes with the separator]")

@@ -30,7 +30,7 @@ class FinetuneOptions:
     """For the whole run; training gets what the other stages leave of it, five minutes at least."""
     footage_minutes: float = 30.0
     """No more than that is decoded for each of tuning and test; long files give their beginning."""
-    drop_below: float = 0.3
+    drop_below: float = 0.25
     """Pieces with a lower probability that sound and picture belong together are left out; 0 asks nothing."""
     device: str = "auto"
 

@@ -18,6 +18,8 @@ from .trainer import LOG_EVERY, train
 RECIPE = "studio-separate"
 LEARNING_RATE = 3e-4
 """A third of what the bundled model was trained with at its best: high enough for a gain within minutes, low enough to forget little."""
+BATCH_CLIPS = 6
+"""Half of what the recipe takes: with little time, twice as many steps are worth more than steadier ones."""
 FEWEST_STEPS = 20
 _STEPS_AT_ONCE = 50
 """So many may be lost when a run is killed."""
@@ -46,7 +48,7 @@ def tuning_recipe(base: ModelConfig, name: str) -> Recipe:
         )
     recipe = load_recipe(RECIPE)
     data = replace(recipe.data, corpora={}, interferers={"same": 0.5, NOISE: 0.5})
-    optimizer = replace(recipe.optimizer, learning_rate=LEARNING_RATE, warmup_steps=20)
+    optimizer = replace(recipe.optimizer, learning_rate=LEARNING_RATE, warmup_steps=20, batch_clips=BATCH_CLIPS)
     return replace(recipe, model=replace(base, name=name), data=data, optimizer=optimizer)
 
 
