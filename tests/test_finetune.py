@@ -142,7 +142,7 @@ def test_a_dry_run_writes_nothing(footage: Path, tmp_path: Path, capsys: pytest.
     assert not list(tmp_path.iterdir())
 
 
-TALKERS, STEPS = 14, 24
+TALKERS, STEPS = 12, 24
 
 
 @pytest.fixture(scope="session")
@@ -166,8 +166,8 @@ def tuned(talkers: Path, output: Path, monkeypatch: pytest.MonkeyPatch, doctored
             _shuffle(shards)
         return tune(recipe, pace, shards, *rest)
 
-    monkeypatch.setitem(finetune_mixtures.COUNTS, "voices", 30)
-    monkeypatch.setitem(finetune_mixtures.COUNTS, "noise", 12)
+    monkeypatch.setitem(finetune_mixtures.COUNTS, "voices", 20)
+    monkeypatch.setitem(finetune_mixtures.COUNTS, "noise", 8)
     monkeypatch.setattr(finetuning, "plan", lambda *_: Pace(1.0, STEPS))
     monkeypatch.setattr(finetuning, "tune", train)
     return finetune(talkers, output, FinetuneOptions(test_share=0.45, device="cpu", drop_below=0.0))

@@ -24,6 +24,7 @@ from avsep_plugin.training.finetune_takes import Take, default_recording, divide
         ("shoot/A-cam/t1.mov", ["shoot/A-cam/t1.mov", "shoot/B-cam/t1.mov"], "shoot/t1"),
         ("CAM_2/t1.mov", ["CAM_2/t1.mov", "CAM_1/t1.mov"], "t1"),
         ("A/t1.mov", ["A/t1.mov", "B/t1.mov"], "t1"),
+        ("A/t1.mov", ["A/t1.mov", "B/t2.mov"], "A"),
         ("loose.mov", ["loose.mov", "monday/001.mov"], "loose"),
     ],
 )

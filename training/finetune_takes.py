@@ -3,8 +3,8 @@
 A recording is what is never divided between tuning and test, nor ever mixed with itself. What a file belongs to, the first that says so:
 
     --recording-pattern    its first group (else all of the match), searched in the path below the folder
-    several folders        the folder that the file lies in; where that is named after a camera (A-cam, cam2), the folder above it and
-                           the file's own stem without its camera mark
+    several folders        the folder that the file lies in; where that is named after a camera (A-cam, cam2, or A beside a B with a file
+                           of the same name), the folder above it and the file's own stem without its camera mark
     one folder             the file's stem without its camera mark: take3_camA.mov and take3_camB.mov are "take3"
 
 Then recordings whose files ran at the same time by their timecode become one: several cameras on one take share the sound, whatever the
@@ -29,7 +29,7 @@ FEWEST_TUNE, FEWEST_TEST = 2, 3
 """A mixture takes two recordings; of fewer than three no spread can be told."""
 _CAMERA = r"(?:[a-z][ _-]?cam(?:era)?|(?:cam(?:era)?|angle)[ _-]?[a-z0-9]{1,2})"
 _MARK = re.compile(rf"[ _.-]+{_CAMERA}$", re.IGNORECASE)
-_CAMERA_NAME = re.compile(rf"{_CAMERA}|[a-z0-9]", re.IGNORECASE)
+_CAMERA_NAME = re.compile(_CAMERA, re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,16 @@ def default_recording(name: str, names: Sequence[str]) -> str:
     stem = _MARK.sub("", path.stem)
     if len({Path(other).parent for other in names}) == 1:
         return stem
-    if _CAMERA_NAME.fullmatch(path.parent.name):
+    if _CAMERA_NAME.fullmatch(path.parent.name) or (len(path.parent.name) == 1 and _has_twin(path, names)):
         return (path.parent.parent / stem).as_posix()
     return path.parent.as_posix() if path.parent.name else stem
+
+
+def _has_twin(path: Path, names: Sequence[str]) -> bool:
+    """Whether a folder beside that of the file, with a name as short, holds a file of the same name: then A and B are cameras, not people."""
+    others = (Path(name) for name in names)
+    beside = (other for other in others if other.parent != path.parent and other.parent.parent == path.parent.parent)
+    return any(len(other.parent.name) == 1 and other.name == path.name for other in beside)
 
 
 def _probed(folder: Path, names: Sequence[str]) -> tuple[dict[str, MediaInfo], dict[str, str]]:
