@@ -16,15 +16,20 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import torch
 
 from avsep_plugin.atomic import atomic
+from avsep_plugin.clip import Float32
+from avsep_plugin.dsp.resample import resample
+from avsep_plugin.dsp.streams import to_stereo
 from avsep_plugin.errors import AvsepError, DataError
 from avsep_plugin.media.read import AudioReader, FrameReader
 from avsep_plugin.media.shots import find_cuts
 from avsep_plugin.scenes.noise import NOISE_KINDS, make_noise
 
-from .finetune_takes import Take, by_hash
-from .prepare import MIN_SECONDS, SILENCE_PEAK, media_below, model_audio, to_channels
+from .finetune_takes import Take, by_hash, media_below
+from .prepare import MIN_SECONDS, SILENCE_PEAK, to_channels
 from .shards import INT16_SCALE, Piece, ShardWriter, StoreConfig, read_manifest, write_store
 
 FOOTAGE, NOISE = "footage", "noise"
@@ -105,10 +110,16 @@ def shot_pieces(path: Path, store: StoreConfig, most_seconds: Fraction) -> Itera
             sound = audio.read(samples)
             frames = to_channels(pictures.read(round(sound.shape[1] * rate / audio.sample_rate_hz)), store.picture)
             if sound.shape[1] >= MIN_SECONDS * audio.sample_rate_hz and np.abs(sound).max() >= SILENCE_PEAK:
-                yield model_audio(sound, audio.sample_rate_hz, store.sample_rate_hz), frames
+                yield _heard(sound, audio.sample_rate_hz, store), frames
             if sound.shape[1] < samples or stop >= most_seconds * rate:
                 return
             first = stop
+
+
+def _heard(sound: Float32, sample_rate_hz: int, store: StoreConfig) -> npt.NDArray[np.int16]:
+    """[C, n] -> the two channels that a model hears, [2, m] at the store's rate."""
+    stereo = resample(to_stereo(torch.from_numpy(sound)).contiguous(), sample_rate_hz, store.sample_rate_hz)
+    return np.asarray(np.rint(stereo.clamp(-1, 1).numpy() * INT16_SCALE), np.int16)
 
 
 def _edges(cuts: Sequence[int], step: int) -> Iterator[int]:
@@ -155,7 +166,7 @@ def _recorded(folder: Path, part: str, store: StoreConfig, test_share: float) ->
             with AudioReader(folder / name) as audio:
                 sound = audio.read(_NOISE_SECONDS * audio.sample_rate_hz)
                 if sound.shape[1] >= MIN_SECONDS * audio.sample_rate_hz and np.abs(sound).max() >= SILENCE_PEAK:
-                    yield name, (model_audio(sound, audio.sample_rate_hz, store.sample_rate_hz), None)
+                    yield name, (_heard(sound, audio.sample_rate_hz, store), None)
         except AvsepError:
             continue
 

@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from avsep_plugin.discover import find
 from avsep_plugin.errors import AvsepError, ConfigError, DataError
 from avsep_plugin.media.probe import MediaInfo, probe
 from avsep_plugin.media.timecode import Clock
-
-from .prepare import media_below
 
 FEWEST_TUNE, FEWEST_TEST = 2, 3
 """A mixture takes two recordings; of fewer than three no spread can be told."""
@@ -77,6 +76,12 @@ def find_takes(folder: Path, recording_pattern: str = "", speaker_pattern: str =
     return _checked(*divided(takes, test_share), skipped, folder)
 
 
+def media_below(folder: Path) -> list[str]:
+    """The paths below a folder, with `/`, of all that `avsep separate` would take for media there, in order."""
+    found = find([folder], folder / ".none")
+    return sorted(job.source.relative_to(folder).as_posix() for job in found.jobs)
+
+
 def _compiled(pattern: str) -> re.Pattern[str] | None:
     try:
         return re.compile(pattern) if pattern else None
@@ -102,7 +107,7 @@ def default_recording(name: str, names: Sequence[str]) -> str:
 
 
 def _has_twin(path: Path, names: Sequence[str]) -> bool:
-    """Whether a folder beside that of the file, with a name as short, holds a file of the same name: then A and B are cameras, not people."""
+    """Whether a folder beside the file's own, with a name as short, holds a file of its name: then A and B are cameras, not people."""
     others = (Path(name) for name in names)
     beside = (other for other in others if other.parent != path.parent and other.parent.parent == path.parent.parent)
     return any(len(other.parent.name) == 1 and other.name == path.name for other in beside)

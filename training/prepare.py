@@ -95,23 +95,15 @@ def _sources(folders: Sequence[Path], exclude: Sequence[str], only: Sequence[str
     """(name, path) of all media, name = <corpus>/<path in it>."""
     found = []
     for folder in folders:
-        for below in media_below(folder):
-            name = f"{folder.resolve().name}/{below}"
+        for path in sorted(folder.rglob("*")):
+            name = f"{folder.resolve().name}/{path.relative_to(folder).as_posix()}"
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if path.suffix.lower() not in MEDIA_SUFFIXES or hidden or not path.is_file():
+                continue
             if any(fnmatch.fnmatch(name, pattern) for pattern in exclude):
                 continue
             if only is None or any(fnmatch.fnmatch(name, pattern) for pattern in only):
-                found.append((name, folder / below))
-    return found
-
-
-def media_below(folder: Path) -> list[str]:
-    """The paths below a folder, with `/`, of all that is media by its suffix and not hidden, in order."""
-    found = []
-    for path in sorted(folder.rglob("*")):
-        below = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in below.parts)
-        if path.suffix.lower() in MEDIA_SUFFIXES and not hidden and path.is_file():
-            found.append(below.as_posix())
+                found.append((name, path))
     return found
 
 
@@ -156,7 +148,7 @@ def _pieces(path: Path, store: StoreConfig) -> Iterator[Piece]:
             while (sound := audio.read(SEGMENT_SECONDS * audio.sample_rate_hz)).shape[1]:
                 if sound.shape[1] < MIN_SECONDS * audio.sample_rate_hz:
                     break
-                stereo = model_audio(sound, audio.sample_rate_hz, store.sample_rate_hz)
+                stereo = _model_audio(sound, audio.sample_rate_hz, store.sample_rate_hz)
                 count = round(stereo.shape[1] / store.samples_per_frame)
                 frames = None if pictures is None else to_channels(pictures.read(count), store.picture)
                 if np.abs(sound).max() >= SILENCE_PEAK:
@@ -166,8 +158,8 @@ def _pieces(path: Path, store: StoreConfig) -> Iterator[Piece]:
                 pictures.close()
 
 
-def model_audio(sound: npt.NDArray[np.float32], from_hz: int, to_hz: int) -> npt.NDArray[np.int16]:
-    """[C, n] float32 -> the two channels that a model hears, at its rate, [2, m] int16."""
+def _model_audio(sound: npt.NDArray[np.float32], from_hz: int, to_hz: int) -> npt.NDArray[np.int16]:
+    """The two channels that a model hears, at its rate."""
     resampled = resample(to_stereo(torch.from_numpy(sound)).contiguous(), from_hz, to_hz).numpy()
     return np.asarray(np.rint(np.clip(resampled, -1, 1) * INT16_SCALE), np.int16)
 
