@@ -122,6 +122,13 @@ def test_other_footage_does_not_go_on_in_the_same_work_folder(footage: Path, opt
         finetune(footage, tmp_path / "b.safetensors", other, work=tmp_path / "work")
 
 
+def test_a_folder_with_other_things_is_no_work_folder(footage: Path, options: FinetuneOptions, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(ConfigError, match="not empty"):
+        finetune(footage, tmp_path / "b.safetensors", options, work=tmp_path)
+    assert (tmp_path / "notes.txt").exists()
+
+
 def test_a_model_or_a_text_that_is_there_is_not_replaced(footage: Path, options: FinetuneOptions, tmp_path: Path) -> None:
     (tmp_path / "old.safetensors").touch()
     (tmp_path / "new.card.md").write_text("my notes")

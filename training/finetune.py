@@ -157,6 +157,8 @@ def _settle(run: _Run, takes: Takes) -> None:
         "test_share": options.test_share,
     }
     path = run.work / "settings.json"
+    if not path.is_file() and any(not entry.name.startswith(".") for entry in run.work.iterdir()):
+        raise ConfigError(f"{run.work} is not empty, and no work folder of avsep finetune; name another with --work.")
     if path.is_file() and json.loads(path.read_text()) != about:
         raise ConfigError(
             f"{run.work} holds a run on other footage or with other patterns, shares or noises; remove it, or name another with --work."
@@ -203,7 +205,7 @@ def _checked(run: _Run) -> dict[str, Checked]:
 def _trained(run: _Run) -> tuple[Pace, Path]:
     """The tuned weights, and how many steps it took."""
     shards = run.parts["tune"]
-    about = [(shards / "manifest.jsonl").read_text(), run.options.minutes, fingerprint(run.base)]
+    about = [(shards / "manifest.jsonl").read_text(), run.options.minutes, fingerprint(run.base), run.recipe.model.name]
     home = run.work / f"training-{hashlib.sha256(json.dumps(about).encode()).hexdigest()[:8]}"
     left = 60 * run.options.minutes - sum(run.clock.seconds.values()) - run.clock.seconds["measure before"]
     with run.clock.stage("time a step") as bar:
