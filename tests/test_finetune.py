@@ -177,7 +177,8 @@ def tuned(talkers: Path, output: Path, monkeypatch: pytest.MonkeyPatch, doctored
     monkeypatch.setitem(finetune_mixtures.COUNTS, "noise", 8)
     monkeypatch.setattr(finetuning, "plan", lambda *_: Pace(1.0, STEPS))
     monkeypatch.setattr(finetuning, "tune", train)
-    return finetune(talkers, output, FinetuneOptions(test_share=0.45, device="cpu", drop_below=0.0))
+    options = FinetuneOptions(test_share=0.45, device="cpu", drop_below=0.0)
+    return finetune(talkers, output, options, work=output.parent / "work", keep_work=True)
 
 
 def _shuffle(shards: Path) -> None:

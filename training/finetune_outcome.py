@@ -70,7 +70,7 @@ class Outcome:
         """The verdict in one sentence."""
         if self.verdict.accepted:
             gain = interval(self.verdict.gain)
-            return f"{self.name} is better than {self.base} on held-out takes, {gain}, and goes by the picture no less than before."
+            return f"{self.name} is better than what it began with on held-out takes, {gain}, and goes by the picture no less."
         return f"{self.name} is refused: " + "; ".join(self.verdict.reasons) + "."
 
     def as_dict(self) -> dict[str, Any]:
