@@ -17,7 +17,7 @@ from avsep_plugin.scenes.clips import training_config
 from avsep_plugin.scenes.export import write_clip, write_scene
 from avsep_plugin.training import finetune as finetuning
 from avsep_plugin.training import finetune_mixtures, finetune_training
-from avsep_plugin.training.finetune import FinetuneOptions, Outcome, finetune
+from avsep_plugin.training.finetune import FinetuneOptions, finetune
 from avsep_plugin.training.finetune_training import Pace, tune
 from avsep_plugin.training.finetune_verdict import Verdict, judge
 from avsep_plugin.training.shards import Shards, manifest_line
@@ -149,7 +149,7 @@ def test_a_dry_run_writes_nothing(footage: Path, tmp_path: Path, capsys: pytest.
     assert not list(tmp_path.iterdir())
 
 
-TALKERS, STEPS = 10, 20
+TALKERS, STEPS = 12, 24
 
 
 @pytest.fixture(scope="session")
@@ -165,20 +165,10 @@ def talkers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def tuned(talkers: Path, output: Path, monkeypatch: pytest.MonkeyPatch, doctored: bool) -> Outcome:
-    """The bundled model, tuned for STEPS steps on the talkers; doctored: on their pictures with somebody else's sound."""
-
-    def train(recipe: Any, pace: Pace, shards: Path, *rest: Any) -> Path:
-        if doctored:
-            _shuffle(shards)
-        return tune(recipe, pace, shards, *rest)
-
-    monkeypatch.setitem(finetune_mixtures.COUNTS, "voices", 12)
-    monkeypatch.setitem(finetune_mixtures.COUNTS, "noise", 6)
-    monkeypatch.setattr(finetuning, "plan", lambda *_: Pace(1.0, STEPS))
-    monkeypatch.setattr(finetuning, "tune", train)
-    options = FinetuneOptions(test_share=0.45, device="cpu", drop_below=0.0)
-    return finetune(talkers, output, options, work=output.parent / "work", keep_work=True)
+def shuffled_tune(recipe: Any, pace: Pace, shards: Path, *rest: Any) -> Path:
+    """`tune`, after the pictures of the pieces were given to each other's sounds."""
+    _shuffle(shards)
+    return tune(recipe, pace, shards, *rest)
 
 
 def _shuffle(shards: Path) -> None:
@@ -193,11 +183,12 @@ def _shuffle(shards: Path) -> None:
 
 @pytest.mark.slow
 def test_a_model_tuned_on_shuffled_pictures_is_refused(talkers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shuffled = tuned(talkers, tmp_path / "shuffled.safetensors", monkeypatch, doctored=True)
-    assert shuffled.model is None
-    assert shuffled.verdict.gap_change.value < 0
-    assert not (tmp_path / "shuffled.safetensors").exists()
-    honest = tuned(talkers, tmp_path / "honest.safetensors", monkeypatch, doctored=False)
-    assert honest.before == shuffled.before
-    assert honest.verdict.gain.value > shuffled.verdict.gain.value
-    assert honest.verdict.gap_change.value > shuffled.verdict.gap_change.value + 1
+    """The bundled model; nothing is decided by luck: the picture is surely worth less than before."""
+    monkeypatch.setitem(finetune_mixtures.COUNTS, "voices", 20)
+    monkeypatch.setitem(finetune_mixtures.COUNTS, "noise", 8)
+    monkeypatch.setattr(finetuning, "plan", lambda *_: Pace(1.0, STEPS))
+    monkeypatch.setattr(finetuning, "tune", shuffled_tune)
+    outcome = finetune(talkers, tmp_path / "studio.safetensors", FinetuneOptions(test_share=0.45, device="cpu", drop_below=0.0))
+    assert outcome.model is None
+    assert outcome.verdict.gap_change.high < 0
+    assert not (tmp_path / "studio.safetensors").exists()
