@@ -24,6 +24,7 @@ from .console import Talk, log_to_stderr
 from .demo import demo
 from .doctor import doctor
 from .evaluate import evaluate
+from .finetune import finetune
 from .info import info
 from .localize import localize
 from .models import models
@@ -47,6 +48,7 @@ def app() -> None:
       avsep separate footage/ -o stems      separate every clip of a folder
       avsep localize talk.mp4 -o maps       show where in the picture the sound comes from
       avsep sync footage/ -o sync           say how late the sound of every clip is
+      avsep finetune footage/ -o mine.safetensors   a model tuned on your own footage
       avsep report stems                    one page to look and listen through what was made
       avsep info talk.mp4                   say what is in a file
       avsep demo                            see it work on ten rendered seconds
@@ -56,7 +58,9 @@ def app() -> None:
     """
 
 
-for command in (separate, localize, sync, report, timeline, verify, info, demo, doctor, render, prepare, train, evaluate, models, presets):
+_USE = (separate, localize, sync, report, timeline, verify, info, demo, doctor)
+_MAKE = (render, prepare, train, finetune, evaluate, models, presets)
+for command in (*_USE, *_MAKE):
     app.add_command(command)
 
 

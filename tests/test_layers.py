@@ -188,7 +188,7 @@ ONLY_IN = {
     "filelock": {"workplace"},
     "opentimelineio": {"timeline"},
     "PIL": {"draw.legend"},
-    "scipy": {"mapdata"},
+    "scipy": {"mapdata", "training.finetune_verdict"},
     "jinja2": {"report.page"},
     "markupsafe": {"report.page"},
     "safetensors": {"models", "training"},
