@@ -1,5 +1,6 @@
 """The picture readers: by timestamp, upright, in the right place on the square."""
 
+import gc
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -252,3 +253,17 @@ def test_sound_with_cover_art_has_no_picture(tmp_path: Path) -> None:
     assert probe(path).video is None
     with pytest.raises(NoVideoError, match=r"a\.mp3 has no picture"):
         FrameReader(path, Fraction(25), Fraction(0), SMALL)
+
+
+def test_pictures_that_were_shown_are_let_go(tmp_path: Path) -> None:
+    """Without the help of Python's collector of rings, which comes round only now and then."""
+    path = write_pictures(tmp_path / "a.mp4", [grey(90)] * 60, [Fraction(n, 25) for n in range(60)])
+    gc.collect()
+    gc.disable()
+    try:
+        with FrameReader(path, Fraction(25), Fraction(0), SMALL) as reader:
+            reader.read(60)
+            alive = sum(isinstance(one, av.VideoFrame) for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive < 10

@@ -41,6 +41,7 @@ class Pictures(MediaReader):
             raise NoVideoError(f"{path} has no picture.")
         self._stream = stream
         self._scaler, self._converter = VideoReformatter(), VideoReformatter()  # each keeps its tables from picture to picture
+        self._laid: tuple[int, Orientation] | None = None
         select(self.container, stream, "AUTO")
 
     @property
@@ -69,7 +70,7 @@ class Pictures(MediaReader):
 
     def _shown(self, frame: av.VideoFrame) -> Shown:
         """The part of a frame that is to be seen. A region is cut at the coded size, before any scaling could mix pixels over its edge."""
-        orientation = Orientation.of(frame)
+        orientation = self._orientation(frame)
         width, height = display_size(frame.width, frame.height, self._stream.sample_aspect_ratio, orientation.swap)
         if self._region is None:
             return Shown(frame, orientation, (width, height))
@@ -78,6 +79,16 @@ class Pictures(MediaReader):
         part = np.ascontiguousarray(self._region.cut(upright))
         size = (max(1, round(width * part.shape[1] / upright.shape[1])), max(1, round(height * part.shape[0] / upright.shape[0])))
         return Shown(av.VideoFrame.from_ndarray(part, "rgb24"), Orientation(), size)
+
+    def _orientation(self, frame: av.VideoFrame) -> Orientation:
+        """How a picture is laid down, read anew where its rotation is another one than before.
+
+        PyAV ties a frame whose side data were looked at into a ring, so that it lives until Python's collector comes round: hundreds of
+        decoded pictures at a time.
+        """
+        if self._laid is None or self._laid[0] != frame.rotation:
+            self._laid = frame.rotation, Orientation.of(frame)
+        return self._laid[1]
 
     def _rgb(self, frame: av.VideoFrame, width: int, height: int, interpolation: str) -> UInt8:
         """[height, width, 3] of a frame as coded. One thread: the decoder keeps the other cores busy, and small pictures are no work."""
