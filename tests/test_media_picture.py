@@ -263,7 +263,7 @@ def test_pictures_that_were_shown_are_let_go(tmp_path: Path) -> None:
     try:
         with FrameReader(path, Fraction(25), Fraction(0), SMALL) as reader:
             reader.read(60)
-            alive = sum(isinstance(one, av.VideoFrame) for one in gc.get_objects())
+            alive = sum(type(one) is av.VideoFrame for one in gc.get_objects())
     finally:
         gc.enable()
     assert alive < 10

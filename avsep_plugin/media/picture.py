@@ -70,7 +70,7 @@ class Pictures(MediaReader):
 
     def _shown(self, frame: av.VideoFrame) -> Shown:
         """The part of a frame that is to be seen. A region is cut at the coded size, before any scaling could mix pixels over its edge."""
-        orientation = self._orientation(frame)
+        orientation = self._orientation_of(frame)
         width, height = display_size(frame.width, frame.height, self._stream.sample_aspect_ratio, orientation.swap)
         if self._region is None:
             return Shown(frame, orientation, (width, height))
@@ -80,7 +80,7 @@ class Pictures(MediaReader):
         size = (max(1, round(width * part.shape[1] / upright.shape[1])), max(1, round(height * part.shape[0] / upright.shape[0])))
         return Shown(av.VideoFrame.from_ndarray(part, "rgb24"), Orientation(), size)
 
-    def _orientation(self, frame: av.VideoFrame) -> Orientation:
+    def _orientation_of(self, frame: av.VideoFrame) -> Orientation:
         """How a picture is laid down, read anew where its rotation is another one than before.
 
         PyAV ties a frame whose side data were looked at into a ring, so that it lives until Python's collector comes round: hundreds of
