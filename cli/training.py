@@ -147,7 +147,7 @@ def train_align(
       avsep train align shards -o runs/map --from runs/separate/model.safetensors
       avsep train align shards -o runs/align --recipe mine.toml --steps 20000 --device cuda
       avsep train align shards -o runs/align --recipe paper-shift --device cuda --devices 3 --workers 4
-      torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint host:29400 \\
+      torchrun --nnodes 3 --nproc-per-node 5 --rdzv-backend c10d --rdzv-endpoint host:29400 \\
         --no-python avsep train align shards -o runs/align --device cuda
       tensorboard --logdir runs
     """

@@ -21,7 +21,7 @@ LEARNING_RATE = 3e-4
 BATCH_CLIPS = 6
 """Half of what the recipe takes: with little time, twice as many steps are worth more than steadier ones."""
 FEWEST_STEPS = 20
-_STEPS_AT_ONCE = 50
+_SAVE_EVERY = 50
 """So many may be lost when a run is killed."""
 _EPOCHS = 400
 """How often a second of the footage is seen at most; more time than that buys nothing but memory of the clips."""
@@ -89,14 +89,13 @@ def _timed(recipe: Recipe, shards: Path, start_from: Path, run: Path, device: st
 
 
 def tune(recipe: Recipe, pace: Pace, shards: Path, start_from: Path, run: Path, device: str, progress: Progress) -> Path:
-    """Train for the planned steps -> the finished weights. Goes on where a stopped run was, by `_STEPS_AT_ONCE`."""
+    """Train for the planned steps -> the finished weights. Goes on where a stopped run was saved last."""
     whole = replace(recipe, optimizer=replace(recipe.optimizer, steps=pace.steps))
     done = run / "model.safetensors"
-    for stop in [*range(_STEPS_AT_ONCE, pace.steps, _STEPS_AT_ONCE), pace.steps]:
-        if not done.is_file():
-            train(
-                whole, [shards], run, start_from=start_from, device=device, stop_after=stop,
-                progress=lambda step, steps, _figures: progress(step, steps),
-            )  # fmt: skip
-        progress(stop, pace.steps)
+    if not done.is_file():
+        train(
+            whole, [shards], run, start_from=start_from, device=device, save_every=_SAVE_EVERY,
+            progress=lambda step, steps, _figures: progress(step, steps),
+        )  # fmt: skip
+    progress(pace.steps, pace.steps)
     return done
