@@ -109,5 +109,5 @@ def main() -> None:
     from avsep_plugin.cli.main import run
 
     pause = float(sys.argv[1])
-    separate.SeparateTask = lambda model, *_: CopyTask(model, pause)
+    separate.SeparateTask = lambda model, *_, **__: CopyTask(model, pause)
     sys.exit(run(sys.argv[2:]))
