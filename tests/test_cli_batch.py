@@ -14,7 +14,7 @@ from avsep_plugin.cli.main import run
 
 @pytest.fixture(autouse=True)
 def _copying(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(separate, "SeparateTask", lambda model, *_: CopyTask(model))
+    monkeypatch.setattr(separate, "SeparateTask", lambda model, *_, **__: CopyTask(model))
 
 
 @pytest.fixture
