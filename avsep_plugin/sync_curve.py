@@ -41,7 +41,7 @@ _PEAK_SECONDS = 0.14
 _LEAST_SPREAD = 1e-3
 _SILENT_RMS = 1e-4
 """Sound under this (-80 dB of full scale) is compared with nothing."""
-CONFIDENCE = CalibrationConfig(slope=0.6424, offset=-2.58)
+CONFIDENCE = CalibrationConfig(slope=0.57, offset=-2.476)
 """Height of the peak -> probability that the offset is right to 80 ms, where as many clips have a foreign sound as their own; fitted by
 `avsep evaluate --task sync` on the bundled aligner, see docs/sync.md."""
 ABSTAIN_BELOW = 0.5
