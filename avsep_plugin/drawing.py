@@ -18,13 +18,15 @@ from avsep_plugin.draw.levels import Levels
 from avsep_plugin.draw.paint import Painter, Patch, fine_scale
 from avsep_plugin.localize_options import LocalizeFileOptions, Style, layer_kind, style_kind
 from avsep_plugin.media.layers import FilmLayer, LayerWriter, PngLayer
-from avsep_plugin.media.planes import Layer, Picture, blackened, copied, doubled
+from avsep_plugin.media.planes import Layer, Picture, Shrinker, blackened, copied, doubled
 from avsep_plugin.media.probe import MediaInfo
 from avsep_plugin.media.timecode import Clock
 from avsep_plugin.media.upright import UprightReader
 from avsep_plugin.media.write import OverlaySound, OverlayWriter
 from avsep_plugin.pipeline import Progress
 
+_SIDE_BY_SIDE_PIXELS = 1920
+"""How wide a side-by-side picture may be where the clip's own is no wider: what any screen shows and any player decodes."""
 _LEGENDS: dict[Style, Kind] = {"original": "original", "contours": "contours", "heat-only": "heat-only"}
 
 
@@ -109,30 +111,41 @@ class Brushes:
         heat_map = show.heat_map
         self.painter = Painter(width, height, heat_map.values.shape[1:], heat_map.area, options.opacity)
         self._heat_map = heat_map
+        self._half = Shrinker(*half_size(self.width, self.height))
+        self._half_painter = Painter(self._half.width, self._half.height, heat_map.values.shape[1:], heat_map.area, options.opacity)
         self._original = OriginalDrawing(heat_map.values) if "original" in options.styles else None
         self._legends = {
-            style: legend(width, height, _LEGENDS.get(style, "heat"), show.sound_name, options.opacity) if options.legend else None
+            style: legend(*self._drawn_size(style), _LEGENDS.get(style, "heat"), show.sound_name, options.opacity)
             for style in options.styles
+            if options.legend
         }
         self._layers = {style: (Layer(), Layer()) for style in options.styles}  # one for what moves, one for the legend
 
     def size(self, style: Style) -> tuple[int, int]:
-        """Of an overlay's pictures: even, and twice as wide side by side."""
-        width, height = self.width + self.width % 2, self.height + self.height % 2
+        """Of an overlay's pictures, even."""
+        width, height = (_even(pixels) for pixels in self._drawn_size(style))
         return (2 * width if style == "side-by-side" else width), height
 
     def drawn(self, style: Style, moment: Moment) -> Picture:
         """A picture of its own in that style."""
-        frame = {"heat-only": blackened, "side-by-side": doubled}.get(style, copied)(moment.picture)
-        right = moment.picture.width if style == "side-by-side" else 0
-        for layer, patch in zip(self._layers[style], (self._patch(style, moment), self._legends[style]), strict=True):
+        if style == "side-by-side":
+            frame, right = doubled(self._half(moment.picture)), self._half.width
+        else:
+            frame, right = (blackened if style == "heat-only" else copied)(moment.picture), 0
+        for layer, patch in zip(self._layers[style], (self._patch(style, moment), self._legends.get(style)), strict=True):
             if patch is not None:
                 layer.lay(patch, frame, right)
         return frame
 
+    def _drawn_size(self, style: Style) -> tuple[int, int]:
+        """Of what the colours are laid over."""
+        return (self._half.width, self._half.height) if style == "side-by-side" else (self.width, self.height)
+
     def _patch(self, style: Style, moment: Moment) -> Patch | None:
         if style == "original":
             return self._as_the_original(moment.seconds - self._heat_map.start_seconds)
+        if style == "side-by-side":
+            return None if moment.levels is None else self._half_painter.heat(moment.levels)
         return moment.contours if style == "contours" else moment.opaque if style == "heat-only" else moment.heat
 
     def _as_the_original(self, seconds: Fraction) -> Patch | None:
@@ -142,6 +155,19 @@ class Brushes:
         position = float(seconds / self._heat_map.step_seconds)
         place = _pixels(top, height, self.height), _pixels(left, width, self.width)
         return self._original.patch(*place, position, self._heat_map.shot_at(seconds), fine_scale(self.width, self.height))
+
+
+def half_size(width: int, height: int) -> tuple[int, int]:
+    """Of each half of a side-by-side picture, even: that of the picture itself, unless the two together would be wider than the
+    picture and than 1920 pixels; then they are made smaller to fit."""
+    width, height = _even(width), _even(height)
+    half = _even(min(width, max(width, _SIDE_BY_SIDE_PIXELS) // 2))
+    return half, 2 * round(height * half / width / 2)
+
+
+def _even(pixels: int) -> int:
+    """The next even number that is no smaller."""
+    return pixels + pixels % 2
 
 
 def _pixels(start: float, length: float, pixels: int) -> slice:

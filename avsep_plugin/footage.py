@@ -73,12 +73,12 @@ class Footage:
             audio = None if track is None else AudioReader(path, track, tolerate_damage)
             if audio is not None:
                 stack.callback(audio.close)
-            start = audio.start_seconds if audio is not None else Fraction(0)
+            start = None if audio is None else audio.start_seconds
             self._frames = FrameReader(path, picture.frame_rate, start, picture, region, tolerate_damage, cell_pixels)
             stack.callback(self._frames.close)
             self._audio, self._stack = audio, stack.pop_all()
         self.sample_rate_hz, self.channels = (audio.sample_rate_hz, audio.channels) if audio is not None else (0, 0)
-        self.start_seconds = self._frames.origin_seconds = audio.start_seconds if audio is not None else self._frames.first_seconds
+        self.start_seconds = self._frames.origin_seconds
         """Time of the first sample on the file's clock."""
         self.pictures = SlidingPictures(self._frames)
 

@@ -170,7 +170,7 @@ def align(
     keeps this centre. Raises TooShortError as `separate` does.
     """
     grid = Grid(model.config, sample_rate_hz, cuts_seconds)
-    step = _cell_frames(model)
+    step = model.config.fused.cell_frames
     maps: list[Tensor] = []
     windows: list[Evidence] = []
     for window, sound in cut(mixture, grid, grid.window):
@@ -220,11 +220,6 @@ def _finished(frames: Span, grid: Grid, sound: SampleBuffer, last: bool, off: Te
         span = Span(0, 0)
     mixture = sound.take(span)
     return Block(mixture, mixture - off[:, span.start - frames.start * hop :][:, : span.length])
-
-
-def _cell_frames(model: Aligner) -> int:
-    """Frames per cell of the class activation map."""
-    return model.config.fused.cell_frames
 
 
 def _kept_cells(cam: Tensor, window: Window, step: int, end_frame: int) -> Tensor:

@@ -174,7 +174,7 @@ def _overlap(config: ModelConfig, piece: Piece, offset: Fraction) -> tuple[int, 
 
     Both ends are whole steps of the video stem, so that its output can be cut instead of being made anew.
     """
-    rate, hz, stride = config.picture.frame_rate, config.sample_rate_hz, _stride(config)
+    rate, hz, stride = config.picture.frame_rate, config.sample_rate_hz, config.fused.stem_frames
     sound_start = Fraction(-piece.lead_samples, hz)
     sound_stop = sound_start + Fraction(piece.audio.shape[1], hz)
     start = max(0, math.ceil((sound_start - offset) * rate / stride)) * stride
@@ -184,11 +184,6 @@ def _overlap(config: ModelConfig, piece: Piece, offset: Fraction) -> tuple[int, 
     return (start, stop) if stop - start >= LEAST_SECONDS * rate else (start, start)
 
 
-def _stride(config: ModelConfig) -> int:
-    """Pictures for each step of the video stem's output."""
-    return config.fused.stem_frames
-
-
 def _begin(config: ModelConfig, piece: Piece, picture: int, offset: Fraction) -> int:
     """The sample of a piece at which a picture's sound begins if it is that late."""
     return piece.lead_samples + round((picture / config.picture.frame_rate + offset) * config.sample_rate_hz)
@@ -196,7 +191,7 @@ def _begin(config: ModelConfig, piece: Piece, picture: int, offset: Fraction) ->
 
 def _logits(model: Aligner, video: Tensor, piece: Piece, length: int, parts: Sequence[tuple[int, Fraction]]) -> Tensor:
     """[B] logits of parts (first picture, offset) of `length` pictures each; `video` is the video stem's output for the whole piece."""
-    config, stride = model.config, _stride(model.config)
+    config, stride = model.config, model.config.fused.stem_frames
     seen, heard = [], []
     for start, offset in parts:
         begin = _begin(config, piece, start, offset)

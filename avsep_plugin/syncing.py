@@ -90,9 +90,8 @@ def sync_file(
     outputs = sync_outputs(source, out_dir, options)
     if options.fix:
         check_shiftable(source, options.container)
-    probe_clip(source, options.track)  # what cannot be measured leaves no folder behind
+    result, warnings = measure_file(source, model, options, progress)  # what cannot be measured leaves no folder behind
     with published(source, outputs) as drafts:
-        result, warnings = measure_file(source, model, options, progress)
         if options.fix and (reason := _why_not(result, options)):
             del drafts["video"]
             warnings.append(f"The sound was not moved: {reason}.")

@@ -74,7 +74,7 @@ def trained(share: Share, recipe: Recipe) -> float:
     """Clips a second of a training step on a batch that is there."""
     torch.manual_seed(0)
     model = checkpoint.build(recipe.model)
-    objective, optimizer = Objective(model, recipe.loss).train(), make_optimizer(model, recipe.optimizer)
+    objective, optimizer = Objective(model, recipe.loss, recipe.loss_weights).train(), make_optimizer(model, recipe.optimizer)
     batch = share.draw(0)
 
     def step() -> None:

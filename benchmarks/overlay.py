@@ -20,7 +20,7 @@ import numpy as np
 
 from avsep_plugin.clip import HeatMap
 from avsep_plugin.draw.levels import Levels
-from avsep_plugin.drawing import Show, draw
+from avsep_plugin.drawing import Show, draw, half_size
 from avsep_plugin.localize_options import LocalizeFileOptions, Style, localisation_outputs
 from avsep_plugin.media.ffmpeg import find_ffmpeg
 from avsep_plugin.media.probe import probe
@@ -28,6 +28,7 @@ from avsep_plugin.media.write import OVERLAY, OverlaySound
 from avsep_plugin.scenes import demo_config, write_scene
 
 SCENE_SECONDS = 5
+WIDTH, HEIGHT = 1280, 720
 STEP = Fraction(2, 25)
 CELLS = (9, 16)
 
@@ -53,7 +54,7 @@ def make_clip(folder: Path, seconds: int) -> Path:
     """A 1280x720 clip of 25 pictures a second with 48 kHz stereo: one scene of 5 s, looped by stream copy."""
     scene, clip = folder / "scene-720.mkv", folder / f"clip-720-{seconds}.mkv"
     if not scene.is_file():
-        write_scene(replace(demo_config(7, Fraction(SCENE_SECONDS)), width=1280, height=720), scene)
+        write_scene(replace(demo_config(7, Fraction(SCENE_SECONDS)), width=WIDTH, height=HEIGHT), scene)
     loops = str(seconds // SCENE_SECONDS - 1)
     _ffmpeg("-stream_loop", loops, "-i", str(scene), "-c", "copy", str(clip))
     return clip
@@ -78,8 +79,10 @@ def ours(clip: Path, seconds: int, style: Style = "heat") -> Spent:
 
 
 def plain(clip: Path, doubled: bool = False) -> Spent:
-    """What ffmpeg takes to decode the clip and to encode it in the same way; doubled: with its picture twice side by side."""
-    twice = ("-filter_complex", "[0:v]split[a][b];[a][b]hstack[v]", "-map", "[v]", "-map", "0:a") if doubled else ()
+    """What ffmpeg takes to decode the clip and to encode it in the same way; doubled: its picture twice, as large as ours side by side."""
+    width, height = half_size(WIDTH, HEIGHT)
+    graph = f"[0:v]scale={width}:{height}:flags=area,split[a][b];[a][b]hstack[v]"
+    twice = ("-filter_complex", graph, "-map", "[v]", "-map", "0:a") if doubled else ()
     settings = [word for key, value in OVERLAY.options.items() for word in (f"-{key}", value)]
     with tempfile.TemporaryDirectory() as name:
         target = str(Path(name) / "plain.mp4")
@@ -136,7 +139,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         clip = make_clip(Path(folder), given.seconds)
         spent = measure(clip, given.seconds, given.styles or get_args(Style), given.repeats)
-    print(f"{given.seconds} s of 1280x720, {os.cpu_count()} cores, the shortest of {given.repeats} runs\n\n{table(spent)}")
+    print(f"{given.seconds} s of {WIDTH}x{HEIGHT}, {os.cpu_count()} cores, the shortest of {given.repeats} runs\n\n{table(spent)}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """`avsep evaluate`: thin; the work is in avsep_plugin.training, which is reached by name only."""
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,50 +31,45 @@ class Asked:
     progress: Callable[[int, int], None]
 
 
-def _training(module: str) -> Any:
-    """A module of avsep_plugin.training; loaded when a command runs, so that help stays quick."""
-    return importlib.import_module(f"avsep_plugin.training.{module}")
-
-
 def _separate(network: Network, asked: Asked) -> None:
     from avsep_plugin.models import zoo
 
-    judge = _training("evaluate")
+    judge = options.training("evaluate")
     rows = asked.rows or judge.rows_here()
     models = judge.Models(network, zoo.load_separator(asked.twin, asked.device) if "pit" in rows else None)
     judge.evaluate(asked.data, models, asked.output_dir, asked.lists or judge.LISTS, rows, asked.limit, asked.progress)
 
 
 def _align(network: Network, asked: Asked) -> None:
-    _training("evaluate_align").evaluate_align(asked.data, network, asked.output_dir, limit=asked.limit, progress=asked.progress)
+    options.training("evaluate_align").evaluate_align(asked.data, network, asked.output_dir, limit=asked.limit, progress=asked.progress)
 
 
 def _localize(network: Network, asked: Asked) -> None:
     scenes = {"scenes": asked.limit} if asked.limit else {}
-    _training("evaluate_localize").evaluate_localize(network, asked.output_dir, **scenes, progress=asked.progress)
+    options.training("evaluate_localize").evaluate_localize(network, asked.output_dir, **scenes, progress=asked.progress)
 
 
 def _region(network: Network, asked: Asked) -> None:
-    judge = _training("evaluate_region")
+    judge = options.training("evaluate_region")
     judge.evaluate_region(asked.data, network, asked.output_dir, asked.lists or judge.LISTS, asked.limit, asked.progress)
 
 
 def _pause(network: Network, asked: Asked) -> None:
     from avsep_plugin.models import zoo
 
-    judge = _training("evaluate_pause")
+    judge = options.training("evaluate_pause")
     networks = judge.Networks(network, zoo.load_aligner(store.aligner_beside(asked.model), asked.device))
     judge.evaluate_pause(asked.data, networks, asked.output_dir, asked.lists or judge.LISTS, asked.limit, asked.progress)
 
 
 def _sync(network: Network, asked: Asked) -> None:
-    judge = _training("evaluate_sync")
+    judge = options.training("evaluate_sync")
     corpora = judge.CORPORA if asked.data else ("scenes",)
     judge.evaluate_sync(asked.data, network, asked.output_dir, corpora, asked.limit, asked.progress)
 
 
 def _action(network: Network, asked: Asked) -> None:
-    judge = _training("evaluate_action")
+    judge = options.training("evaluate_action")
     judge.evaluate_action(asked.data, network, asked.output_dir, asked.rows or judge.ROWS, asked.limit, progress=asked.progress)
 
 

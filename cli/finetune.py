@@ -1,6 +1,5 @@
 """`avsep finetune`: a model of one's own from a folder of one's own footage; the work is in avsep_plugin.training.finetune."""
 
-import importlib
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -69,7 +68,7 @@ def finetune(
       avsep finetune clips/ -o studio.safetensors --speaker-pattern '^([a-z]+)_'
       avsep separate talk.mp4 -o stems -m studio.safetensors
     """
-    tuning = importlib.import_module("avsep_plugin.training.finetune")
+    tuning = options.training("finetune")
     wanted = tuning.FinetuneOptions(
         base, aligner, recording_pattern, speaker_pattern, test_share, noise, minutes, footage_minutes, drop_below, device
     )

@@ -61,8 +61,8 @@ drawing = options.stacked(
     _named(
         "--style", "styles", STYLES, "heat",
         "Overlay videos, may repeat or with commas. heat: the evidence in colours over the picture; original: as the paper's own tool "
-        "draws it; side-by-side: the clip, and the same with colours beside it; contours: lines of equal evidence; heat-only: the colours "
-        "over black.",
+        "draws it; side-by-side: the clip, and the same with colours beside it, both made smaller where that would be wider than the clip "
+        "and than 1920 pixels; contours: lines of equal evidence; heat-only: the colours over black.",
     ),
     _named(
         "--layer", "layers", LAYERS, None,

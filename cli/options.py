@@ -1,5 +1,6 @@
 """Options that several commands share, each under one name, one meaning and one help text."""
 
+import importlib
 import json
 import re
 from collections.abc import Callable
@@ -14,6 +15,11 @@ from .console import Talk, set_log_level
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 """A function that becomes a click command."""
+
+
+def training(module: str) -> Any:
+    """A module of avsep_plugin.training; loaded when a command runs, so that help stays quick."""
+    return importlib.import_module(f"avsep_plugin.training.{module}")
 
 
 def stacked(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:

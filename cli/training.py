@@ -1,7 +1,6 @@
 """`avsep prepare` and `avsep train`: thin; the work is in avsep_plugin.training, which is reached by name only."""
 
 import dataclasses
-import importlib
 import json
 import sys
 from collections.abc import Callable
@@ -13,12 +12,6 @@ import click
 
 from . import options
 from .console import Talk
-
-
-def _training(module: str) -> Any:
-    """A module of avsep_plugin.training; loaded when a command runs, so that help stays quick."""
-    return importlib.import_module(f"avsep_plugin.training.{module}")
-
 
 LIST = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -53,10 +46,10 @@ def prepare(
       avsep prepare footage/grid -o shards --exclude 'grid/s30*' --speaker-pattern '(s[0-9]+)'
       avsep prepare UCF-101 -o shards/ucf-train --recipe paper-action --files ucfTrainTestlist/trainlist01.txt
     """
-    files = _training("splits").read_split(files_list) if files_list else None
-    model = _training("recipe").load_recipe(recipe).model
+    files = options.training("splits").read_split(files_list) if files_list else None
+    model = options.training("recipe").load_recipe(recipe).model
     with talk.count("files") as progress:
-        done = _training("prepare").prepare(
+        done = options.training("prepare").prepare(
             folders, output_dir, model, exclude=exclude, only=only or None, files=files, speaker_pattern=speaker_pattern, jobs=jobs,
             progress=progress,
         )  # fmt: skip
@@ -126,8 +119,9 @@ def _run_options(default_recipe: str) -> Callable[[Any], Any]:
 
 
 _start_from = click.option(
-    "--from", "start_from", metavar="NAME|PATH",
-    help="Take over every tensor of this model or checkpoint that has the same name and shape; the others start fresh.",
+    "--from", "start_from", multiple=True, metavar="NAME|PATH",
+    help="Take over every tensor of this model or checkpoint that has the same name and shape; the others start fresh. May be repeated: "
+    "the later one has precedence.",
 )  # fmt: skip
 
 
@@ -137,7 +131,7 @@ _start_from = click.option(
 @click.pass_obj
 def train_align(
     talk: Talk, shards: tuple[Path, ...], output_dir: Path, recipe: str, validation: tuple[Path, ...], steps: int | None, precision: str,
-    device: str, devices: int | None, micro_batches: int, workers: int | None, start_from: str | None,
+    device: str, devices: int | None, micro_batches: int, workers: int | None, start_from: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Train the pretext task: are sound and picture in sync?
 
@@ -162,7 +156,7 @@ def train_align(
 @click.pass_obj
 def train_separate(
     talk: Talk, shards: tuple[Path, ...], output_dir: Path, recipe: str, validation: tuple[Path, ...], steps: int | None, precision: str,
-    device: str, devices: int | None, micro_batches: int, workers: int | None, start_from: str | None,
+    device: str, devices: int | None, micro_batches: int, workers: int | None, start_from: tuple[str, ...],
 ) -> None:  # fmt: skip
     """Train the separator, and its features with it, on mixtures of two clips.
 
@@ -192,7 +186,7 @@ def train_repeat(talk: Talk, run: Path, output_dir: Path, devices: int | None) -
     Examples:
       avsep train repeat runs/studio -o runs/studio-again
     """
-    folder = _training("run_folder")
+    folder = options.training("run_folder")
     job = folder.job_to_repeat(run, output_dir, devices)
     for name, was, now in folder.other_versions(run):
         talk.warn(f"{name} was {was} then and is {now} now; the weights may differ in their last digits.")
@@ -206,7 +200,7 @@ def train_repeat(talk: Talk, run: Path, output_dir: Path, devices: int | None) -
 @click.pass_obj
 def train_action(
     talk: Talk, shards: tuple[Path, ...], output_dir: Path, recipe: str, validation: tuple[Path, ...], steps: int | None, precision: str,
-    device: str, devices: int | None, micro_batches: int, workers: int | None, start_from: str | None, classes: Path | None,
+    device: str, devices: int | None, micro_batches: int, workers: int | None, start_from: tuple[str, ...], classes: Path | None,
 ) -> None:  # fmt: skip
     """Train the recognition of actions on clips that lie in folders called like their classes, as in UCF-101.
 
@@ -217,19 +211,19 @@ def train_action(
       avsep train action shards/ucf-train -o runs/action --recipe paper-action-scratch --classes ucfTrainTestlist/classInd.txt
     """
     run = Run(shards, recipe, output_dir, validation, steps, Compute(precision, device, devices, micro_batches, workers))
-    _train(talk, run, start_from, lambda plan: _training("splits").with_classes(plan, shards, classes))
+    _train(talk, run, start_from, lambda plan: options.training("splits").with_classes(plan, shards, classes))
 
 
-def _train(talk: Talk, run: Run, start_from: str | None, finish: Callable[[Any], Any] | None = None) -> None:
+def _train(talk: Talk, run: Run, start_from: tuple[str, ...], finish: Callable[[Any], Any] | None = None) -> None:
     """Train what the options say; finish(recipe) completes the recipe by what the shards hold."""
     from avsep_plugin.models import zoo
 
-    plan = _training("recipe").load_recipe(run.recipe, run.steps)
+    plan = options.training("recipe").load_recipe(run.recipe, run.steps)
     plan = finish(plan) if finish else plan
-    weights = zoo.find_start(start_from, plan.model.task) if start_from else None
+    weights = tuple(zoo.find_start(name, plan.model.task) for name in start_from)
     device = zoo.pick_device(run.compute.device)
     bf16 = run.compute.precision == "bf16" or (run.compute.precision == "auto" and device.type == "cuda")
-    job = _training("job").Job(
+    job = options.training("job").Job(
         plan, run.shards, run.output_dir, weights, run.validation, str(device), run.compute.devices,
         "bf16-mixed" if bf16 else "32-true", run.compute.micro_batches, run.compute.workers, command=tuple(sys.argv),
     )  # fmt: skip
@@ -238,8 +232,8 @@ def _train(talk: Talk, run: Run, start_from: str | None, finish: Callable[[Any],
 
 def _give(talk: Talk, job: Any) -> None:
     """Do a job; of several processes that torchrun has started, the first one speaks."""
-    if _training("processes").place().rank:
+    if options.training("processes").place().rank:
         talk.verbosity, talk.progress = min(talk.verbosity, -1), False
     with talk.count("steps") as bar:
-        made = _training("trainer").run_job(job, lambda step, steps, _figures: bar(step, steps))
+        made = options.training("trainer").run_job(job, lambda step, steps, _figures: bar(step, steps))
     talk.say(f"done: {made}")

@@ -91,7 +91,7 @@ def test_both_trainings_can_start_from_weights(task: str, tmp_path: Path, monkey
     weights = tmp_path / "model.safetensors"
     weights.touch()
     assert run(["train", task, str(tmp_path), "-o", str(tmp_path / "run"), "--from", str(weights), "--device", "cpu"]) == 0
-    assert given[0].start_from == weights
+    assert given[0].start_from == (weights,)
 
 
 def test_weights_to_start_from_may_be_a_known_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +100,7 @@ def test_weights_to_start_from_may_be_a_known_model(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(trainer, "run_job", lambda job, _progress: given.append(job))
     monkeypatch.setattr(zoo, "known_models", lambda: [zoo.ModelCard("mini", "", "", {"separate": weights})])
     assert run(["train", "separate", str(tmp_path), "-o", str(tmp_path / "run"), "--from", "mini", "--device", "cpu"]) == 0
-    assert given[0].start_from == weights
+    assert given[0].start_from == (weights,)
 
 
 def test_what_it_is_computed_on_is_part_of_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

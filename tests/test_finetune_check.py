@@ -117,9 +117,9 @@ def test_both_sounds_of_a_mixture_are_as_loud_and_as_long(shards: Path) -> None:
     shelf = Shelf(Shards(shards))
     for one in held_out(Shards(shards), takes(), {"voices": 6, "noise": 6}):
         sounds = shelf.sounds(one)
-        powers = [float(sound.mean(dim=0).square().sum()) for sound in (sounds.target, sounds.other)]
+        powers = [float(sound.mean(dim=0).square().sum()) for sound in (sounds.target, sounds.interferer)]
         assert powers[0] == pytest.approx(powers[1], rel=1e-4)
-        assert sounds.target.shape == sounds.other.shape == (2, one.frames * 640)
+        assert sounds.target.shape == sounds.interferer.shape == (2, one.frames * 640)
         assert shelf.pictures(one.wrong, one.frames).shape == (one.frames, 16, 16, 1)
 
 

@@ -12,7 +12,7 @@ from avsep_plugin.config import PictureConfig
 from avsep_plugin.errors import DataError
 from avsep_plugin.scenes.export import write_clip
 from avsep_plugin.training import finetune_prepare
-from avsep_plugin.training.finetune_prepare import close, is_closed, limits, prepare_noise, prepare_takes, shot_pieces, skipped
+from avsep_plugin.training.finetune_prepare import close, is_closed, prepare_noise, prepare_takes, seconds_per_file, shot_pieces, skipped
 from avsep_plugin.training.finetune_takes import Take
 from avsep_plugin.training.shards import Shards, StoreConfig
 
@@ -28,7 +28,7 @@ def take(name: str, seconds: float = 2.0) -> Take:
 )
 def test_long_files_share_what_short_ones_leave(seconds: list[float], minutes: float, most: float) -> None:
     takes = [take(f"{n}.mov", length) for n, length in enumerate(seconds)]
-    assert limits(takes, minutes).seconds_per_file == pytest.approx(most)
+    assert seconds_per_file(takes, minutes) == pytest.approx(most)
 
 
 def _cut_clip(path: Path) -> Path:
@@ -66,7 +66,7 @@ def test_what_cannot_be_used_is_noted_and_a_stopped_run_goes_on(tmp_path: Path, 
     for name in ("a.mov", "b.mov"):
         make_clip(tmp_path / name, seconds=2.0)
     (tmp_path / "broken.mov").write_bytes(b"no movie")
-    takes, most = [take("a.mov"), take("broken.mov"), take("b.mov")], limits([take("a.mov")], 1)
+    takes, most = [take("a.mov"), take("broken.mov"), take("b.mov")], seconds_per_file([take("a.mov")], 1)
     prepare_takes(tmp_path, takes[:2], tmp_path / "tune", STORE, most)
     prepare_takes(tmp_path, takes, tmp_path / "tune", STORE, most)
     sources = [segment.source for segment in Shards(tmp_path / "tune").segments]

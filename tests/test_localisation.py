@@ -11,6 +11,7 @@ import torch
 from sighted import CONFIG, RATE, STEP, WINDOW, aligner, colourful, shown, sound, steady, write_clip
 from torch import Tensor
 
+from avsep_plugin.drawing import half_size
 from avsep_plugin.errors import ConfigError, DamagedMediaError, NoAudioError, NoVideoError
 from avsep_plugin.localisation import localize_file
 from avsep_plugin.localize_options import LocalizeFileOptions, Style, localisation_outputs, style_kind
@@ -190,6 +191,26 @@ def test_side_by_side_begins_with_the_clip_itself(clip: Path, tmp_path: Path) ->
     assert picture.shape == (48, 128, 3)
     assert colourful(picture[:, :62]).max() < 10
     assert colourful(picture)[12, 64 + 16] > 40
+
+
+@pytest.mark.parametrize(
+    ("size", "half"),
+    [((64, 48), (64, 48)), ((65, 47), (66, 48)), ((960, 540), (960, 540)), ((1280, 720), (960, 540)), ((1920, 1080), (960, 540)),
+     ((3840, 2160), (1920, 1080)), ((1080, 1920), (960, 1706)), ((5, 99), (6, 100))],
+)  # fmt: skip
+def test_side_by_side_is_no_wider_than_a_screen_or_the_clip(size: tuple[int, int], half: tuple[int, int]) -> None:
+    assert half_size(*size) == half
+
+
+def test_a_side_by_side_picture_made_smaller_shows_the_same(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "wide.mov", steady(0.4), size=(1280, 720))
+    outputs = localize_file(source, tmp_path, aligner(), LocalizeFileOptions(styles=("heat", "side-by-side"), legend=False)).outputs
+    _, whole = shown(outputs["overlay"])[3]
+    _, picture = shown(outputs["overlay-side-by-side"])[3]
+    assert picture.shape == (540, 1920, 3)
+    assert colourful(picture[:, :950]).max() < 10
+    places = (np.argwhere(colourful(one) > 20).mean(axis=0) / one.shape[:2] for one in (picture[:, 960:], whole))
+    assert np.abs(np.subtract(*places)).max() < 0.01
 
 
 def test_heat_only_is_black_where_nothing_is(clip: Path, tmp_path: Path) -> None:

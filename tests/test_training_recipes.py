@@ -40,11 +40,11 @@ def aligned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def begun(recipe: Recipe, start: Path | None) -> tuple[torch.nn.Module, list[str]]:
+def begun(recipe: Recipe, start: list[Path]) -> tuple[torch.nn.Module, list[str]]:
     """The network as a run of it begins, and its tensors that start fresh."""
     torch.manual_seed(recipe.seed)
     model = checkpoint.build(recipe.model)
-    tensors = {} if start is None else checkpoint.read(start)[1]
+    tensors = checkpoint.read(start[0])[1] if start else {}
     dropped = {name for name in tensors for pattern in recipe.fresh if Path(name).match(pattern)}
     return model, checkpoint.load_shared(model, {name: tensor for name, tensor in tensors.items() if name not in dropped})
 
@@ -60,7 +60,7 @@ def mean_loss(model: torch.nn.Module, recipe: Recipe, shards: Path) -> float:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_recipe_learns_and_resumes_exactly(name: str, shards: Path, aligned: Path, tmp_path: Path) -> None:
     recipe = small(name, steps=10 if load_recipe(name).model.task == "separate" else 28)
-    start = None if recipe.start == "nothing" else aligned
+    start = [] if recipe.start == "nothing" else [aligned]
     parts, whole = tmp_path / "parts", tmp_path / "whole"
     for stop in (1, 2):
         state = train(recipe, [shards], parts, device="cpu", start_from=start, stop_after=stop)
@@ -84,26 +84,26 @@ def test_the_separators_are_the_published_ones_but_hear_the_mean_as_in_their_tra
 
 
 def test_the_full_rate_starts_the_second_block_of_each_stage_fresh(aligned: Path) -> None:
-    fresh = begun(small("paper-shift"), aligned)[1]
+    fresh = begun(small("paper-shift"), [aligned])[1]
     assert {".".join(name.split(".")[:3]) for name in fresh} == {f"fused.im.conv{stage}_2" for stage in (2, 3, 4, 5)}
 
 
 def test_the_cam_stage_does_not_fall_into_the_trap(aligned: Path) -> None:
     """Its base starts blocks fresh; it must not."""
-    assert begun(small("paper-cam"), aligned)[1] == []
+    assert begun(small("paper-cam"), [aligned])[1] == []
 
 
 @pytest.mark.parametrize("name", [name for name in SEPARATORS if name not in ("paper-unet-pit", "paper-scratch")])
 def test_a_separator_takes_over_everything_but_its_own(name: str, aligned: Path) -> None:
     """What an aligner has no numbers for: the u-net and the gammas."""
-    fresh = begun(small(name), aligned)[1]
+    fresh = begun(small(name), [aligned])[1]
     assert fresh
     assert all(tensor.startswith("gen.") or tensor.endswith(".gamma") for tensor in fresh)
 
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_a_recogniser_takes_over_everything_but_its_own(name: str, aligned: Path) -> None:
-    fresh = begun(small(name), aligned)[1]
+    fresh = begun(small(name), [aligned])[1]
     assert {tensor for tensor in fresh if not tensor.endswith(".gamma")} == {"lb.weight", "lb.bias"}
 
 
@@ -117,7 +117,7 @@ def test_what_fine_tunes_refuses_to_start_from_nothing(name: str, shards: Path, 
 @pytest.mark.parametrize("name", [name for name in NAMES if load_recipe(name).start == "nothing"])
 def test_what_starts_from_scratch_refuses_weights(name: str, shards: Path, aligned: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="from scratch"):
-        train(small(name), [shards], tmp_path / "run", device="cpu", start_from=aligned)
+        train(small(name), [shards], tmp_path / "run", device="cpu", start_from=[aligned])
 
 
 def test_scratch_is_full_but_for_its_start() -> None:

@@ -184,8 +184,8 @@ def test_a_gpu_trains_as_the_cpu_does(shards: Path, tmp_path: Path) -> None:
 
 def test_a_repeated_run_gives_the_same_weights(shards: Path, tmp_path: Path) -> None:
     start = train(recipe(1), [shards], tmp_path / "start", device="cpu")
-    first = train(recipe(3), [shards], tmp_path / "first", device="cpu", start_from=start, stop_after=1)
-    first = train(recipe(3), [shards], tmp_path / "first", device="cpu", start_from=start)
+    first = train(recipe(3), [shards], tmp_path / "first", device="cpu", start_from=[start], stop_after=1)
+    first = train(recipe(3), [shards], tmp_path / "first", device="cpu", start_from=[start])
     known = run_folder.read(tmp_path / "first")
     assert [begun.step for begun in known.starts] == [0, 1]
     assert known.starts[0].versions["torch"] == torch.__version__
@@ -198,7 +198,7 @@ def test_a_repeated_run_gives_the_same_weights(shards: Path, tmp_path: Path) -> 
 
 def test_what_a_run_was_made_of_must_be_there_to_repeat_it(shards: Path, tmp_path: Path) -> None:
     start = train(recipe(1), [shards], tmp_path / "start", device="cpu")
-    train(recipe(1), [shards], tmp_path / "run", device="cpu", start_from=start)
+    train(recipe(1), [shards], tmp_path / "run", device="cpu", start_from=[start])
     train(recipe(1), [shards], tmp_path / "start2", device="cpu")
     start.write_bytes(start.read_bytes()[:-1])
     with pytest.raises(DataError, match="from which this run started"):
@@ -222,7 +222,7 @@ def test_a_run_does_not_go_on_with_other_shards_weights_or_precision(shards: Pat
     with pytest.raises(ConfigError, match="other shards"):
         train(recipe(), [other], folder, device="cpu")
     with pytest.raises(ConfigError, match="did not start from"):
-        train(recipe(), [shards], folder, device="cpu", start_from=start)
+        train(recipe(), [shards], folder, device="cpu", start_from=[start])
     with pytest.raises(ConfigError, match="32-true, not in bf16-mixed"):
         train(recipe(), [shards], folder, device="cpu", precision="bf16-mixed")
     assert sorted(path.name for path in folder.rglob("*")) == before

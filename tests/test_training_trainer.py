@@ -54,20 +54,33 @@ def test_an_aligner_goes_under_a_separator(shards: Path, tmp_path: Path) -> None
     fresh = checkpoint.load_shared(model, weights(aligned))
     assert fresh
     assert all(name.startswith("gen.") for name in fresh)
-    train(recipe(2), [shards], tmp_path / "separate", start_from=aligned, device="cpu")
+    train(recipe(2), [shards], tmp_path / "separate", start_from=[aligned], device="cpu")
+
+
+def test_of_two_weights_to_start_from_the_later_has_precedence(shards: Path, tmp_path: Path) -> None:
+    separate = train(recipe(1), [shards], tmp_path / "separate", device="cpu")
+    aligned = train(recipe(2, "align"), [shards], tmp_path / "align", device="cpu")
+    idle = dataclasses.replace(recipe(1), optimizer=dataclasses.replace(recipe(1).optimizer, learning_rate=0.0), seed=9)
+    both = weights(train(idle, [shards], tmp_path / "both", start_from=[separate, aligned], device="cpu"))
+    first, second = weights(separate), weights(aligned)
+    learnt = {name for name in both if name.endswith(".weight") and both[name].dim() > 1}
+    assert all(torch.equal(both[name], first[name]) for name in learnt if name.startswith("gen."))
+    shared = {name for name in learnt if name.startswith("fused.")}
+    assert all(torch.equal(both[name], second[name]) for name in shared)
+    assert not all(torch.equal(both[name], first[name]) for name in shared)
 
 
 def test_what_the_recipe_starts_fresh_is_not_taken_over(shards: Path, tmp_path: Path) -> None:
     first = train(recipe(1, "align"), [shards], tmp_path / "first", device="cpu")
     plan = recipe(1, "align")
     still = dataclasses.replace(plan, optimizer=dataclasses.replace(plan.optimizer, learning_rate=0.0), fresh=("fused.im.conv5_*",), seed=9)
-    second = train(still, [shards], tmp_path / "second", start_from=first, device="cpu")
+    second = train(still, [shards], tmp_path / "second", start_from=[first], device="cpu")
     before, after = weights(first), weights(second)
     same = {name for name in before if name.endswith(".weight") and torch.equal(before[name], after[name])}
     kernels = {name for name in before if name.endswith("conv.weight")}
     assert kernels - same == {name for name in kernels if name.startswith("fused.im.conv5_")}
     with pytest.raises(ConfigError, match=r"fused\.nothing"):
-        train(dataclasses.replace(still, fresh=("fused.nothing*",)), [shards], tmp_path / "third", start_from=first, device="cpu")
+        train(dataclasses.replace(still, fresh=("fused.nothing*",)), [shards], tmp_path / "third", start_from=[first], device="cpu")
 
 
 def test_the_smallest_numbers_are_there_again_after_training(shards: Path, tmp_path: Path) -> None:

@@ -22,7 +22,6 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,6 +38,7 @@ from avsep_plugin.pipeline import DEFAULTS, SeparateOptions, held, separate
 
 from .denoisers import DENOISERS, denoise, missing_library
 from .evaluation_table import Record, Results, write_results
+from .kept import Kept, key_of
 from .metrics import better_of, score
 from .mixing import ClipShelf, Mixture, blank
 from .mixtures import LISTS, MixtureRow, read_list, spread
@@ -87,17 +87,17 @@ def evaluate(
     output.mkdir(parents=True, exist_ok=True)
     prints = {"own": f"{fingerprint(models.own)} {models.options}", "pit": f"{fingerprint(models.twin)} {models.options}"}
     tasks = [(row, way, _key(row, way, prints)) for row in mixtures for way in _ways(row, rows, models)]
-    with Journal(output / "mixtures.jsonl") as journal:
+    with Kept(output / "mixtures.jsonl", lambda fields: Record(**fields)) as kept:
         shelf = ClipShelf(data)
         mixture: tuple[MixtureRow, Mixture] | None = None
         for done, (row, way, key) in enumerate(tasks, start=1):
-            if key not in journal:
+            if key not in kept:
                 if mixture is None or mixture[0] is not row:
                     mixture = row, shelf.mixture(row)
-                journal.add(key, _record(row, way, estimate(way, row, mixture[1], models, shelf), mixture[1]))
+                kept.add(key, _record(row, way, estimate(way, row, mixture[1], models, shelf), mixture[1]))
             if progress is not None:
                 progress(done, len(tasks))
-        results = Results([journal[key] for _, _, key in tasks])
+        results = Results([kept[key] for _, _, key in tasks])
     write_results(results, output)
     return results
 
@@ -178,8 +178,7 @@ def _ways(row: MixtureRow, rows: Sequence[str], models: Models) -> Iterator[str]
 def _key(row: MixtureRow, way: str, prints: dict[str, str]) -> str:
     """Names an estimate: the whole row, the way, and the weights and options where they matter."""
     weights = "" if way == "mixture" or way in DENOISERS else prints["pit"] if way == "pit" else prints["own"]
-    text = json.dumps([_FIGURES_VERSION, dataclasses.astuple(row), way, weights])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return key_of(_FIGURES_VERSION, row, way, weights)
 
 
 def _record(row: MixtureRow, way: str, estimated: Tensor, mixture: Mixture) -> Record:
@@ -187,38 +186,3 @@ def _record(row: MixtureRow, way: str, estimated: Tensor, mixture: Mixture) -> R
     figures = dataclasses.asdict(score(estimated, target, interferer))
     figures |= dataclasses.asdict(heard(estimated, target, interferer, mixture.sample_rate_hz))
     return Record(row.kind, way, row.target, row.interferer, row.pair, **figures)
-
-
-class Journal:
-    """Records by key, one JSON line each, appended as they come; a line cut short by a crash is dropped."""
-
-    def __init__(self, path: Path) -> None:
-        self._records: dict[str, Record] = {}
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-            try:
-                entry: dict[str, Any] = json.loads(line)
-                key = entry.pop("key")
-                self._records[key] = Record(**entry)
-            except (ValueError, KeyError, TypeError):
-                continue
-        self._file = path.open("a", encoding="utf-8")
-        if self._file.tell() and not path.read_bytes().endswith(b"\n"):
-            self._file.write("\n")
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._records
-
-    def __getitem__(self, key: str) -> Record:
-        return self._records[key]
-
-    def add(self, key: str, record: Record) -> None:
-        """Keep a record and write it out."""
-        self._records[key] = record
-        self._file.write(json.dumps({"key": key, **dataclasses.asdict(record)}) + "\n")
-        self._file.flush()
-
-    def __enter__(self) -> "Journal":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()

@@ -18,7 +18,7 @@ import json
 import random
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -32,12 +32,12 @@ from avsep_plugin.sync_pieces import Search, find_curve
 
 from .evaluate import fingerprint
 from .evaluation_table import write_text
+from .kept import Kept, key_of
 from .localize_scenes import talker
 from .mixing import ClipShelf, part
 from .mixtures import grid, newsreaders, spread
-from .sync_journal import SyncJournal
 from .sync_table import SyncResults, as_dict, markdown
-from .sync_trials import CORPORA, REACH_SECONDS, Found, Trial
+from .sync_trials import CORPORA, REACH_SECONDS, Found, Trial, found_from
 
 _SEARCHED_SECONDS = {"newsreaders": Fraction(1, 2), "grid": Fraction(1), "scenes": Fraction(1)}
 _SCENES = 40
@@ -64,20 +64,19 @@ def evaluate_sync(
     clips = {name: _clips(name, data, limit) for name in corpora}
     trials = [trial for name in corpora for trial in make_trials(name, clips[name], random.Random(_SEED))]
     output.mkdir(parents=True, exist_ok=True)
-    guesses = random.Random(_SEED + 1)
+    guesses, weights = random.Random(_SEED + 1), fingerprint(model)
     found = []
-    with tempfile.TemporaryDirectory() as scenes, SyncJournal(output / "sync.jsonl", fingerprint(model)) as journal:
+    with tempfile.TemporaryDirectory() as scenes, Kept(output / "sync.jsonl", found_from) as kept:
         shelves = {name: ClipShelf(Path(scenes) if name == "scenes" else data or Path(scenes)) for name in corpora}
         for done, trial in enumerate(trials, start=1):
             reach = float(_SEARCHED_SECONDS[trial.corpus])
             guess = guesses.uniform(-reach, reach)
-            one = journal.find(trial, guess)
-            if one is None:
+            key = key_of(weights, trial)
+            if key not in kept:
                 if trial.corpus == "scenes":
                     _render(Path(scenes), {trial.clip, trial.sound})
-                one = measure(model, trial, shelves[trial.corpus], guess)
-                journal.add(one)
-            found.append(one)
+                kept.add(key, measure(model, trial, shelves[trial.corpus], guess))
+            found.append(replace(kept[key], guess_seconds=guess))
             if progress is not None:
                 progress(done, len(trials))
     results = SyncResults(found)

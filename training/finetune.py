@@ -30,7 +30,7 @@ from .finetune_check import Checked, check
 from .finetune_measure import measure
 from .finetune_mixtures import Shelf, held_out
 from .finetune_outcome import FinetuneOptions, Machine, Outcome
-from .finetune_prepare import FOOTAGE, close, is_closed, limits, prepare_noise, prepare_takes, skipped
+from .finetune_prepare import FOOTAGE, close, is_closed, prepare_noise, prepare_takes, seconds_per_file, skipped
 from .finetune_takes import Take, Takes, by_hash, find_takes
 from .finetune_training import Pace, plan, tune, tuning_recipe
 from .finetune_verdict import judge
@@ -181,7 +181,7 @@ def _prepared(run: _Run, takes: Takes) -> dict[str, str]:
         with run.clock.stage(f"prepare {part}") as bar:
             if not is_closed(output):
                 chosen = sorted(wanted, key=lambda take: by_hash(take.name))
-                prepare_takes(run.folder, chosen, output, stored, limits(wanted, run.options.footage_minutes), bar)
+                prepare_takes(run.folder, chosen, output, stored, seconds_per_file(wanted, run.options.footage_minutes), bar)
                 prepare_noise(run.options.noise, part, output, stored, run.options.test_share)
                 close(output)
         left_out |= {name.removeprefix(f"{FOOTAGE}/"): reason for name, reason in skipped(output).items()}

@@ -5,7 +5,6 @@ sound and picture belong together. A voice-over, a listener's face, a camera wit
 rule holds for tuning and test, and the aligner itself is not trained here, so that before and after are measured on the same pieces.
 """
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from avsep_plugin.feed import held
 from avsep_plugin.media.read import centre_crop
 from avsep_plugin.models.fused import Aligner
 
+from .kept import Kept
 from .shards import INT16_SCALE, Segment, Shards, manifest_line, read_manifest
 
 QUIET_RMS = 3e-3
@@ -75,27 +75,13 @@ def _probabilities(
     shards: Shards, segments: Sequence[Segment], aligner: Aligner, progress: Callable[[int, int], None] | None
 ) -> dict[str, float]:
     """Key of each piece -> its probability, kept in `checked.jsonl` as it comes."""
-    path = shards.folder / "checked.jsonl"
-    found = _known(path)
-    with path.open("a") as file:
+    with Kept(shards.folder / "checked.jsonl", float) as kept:
         for number, segment in enumerate(segments, start=1):
-            if segment.key not in found:
-                found[segment.key] = probability(shards, segment, aligner)
-                file.write(json.dumps([segment.key, found[segment.key]]) + "\n")
-                file.flush()
+            if segment.key not in kept:
+                kept.add(segment.key, probability(shards, segment, aligner))
             if progress:
                 progress(number, len(segments))
-    return found
-
-
-def _known(path: Path) -> dict[str, float]:
-    """What was written before; a last line that a crash left unfinished is cut off."""
-    if not path.is_file():
-        return {}
-    whole = path.read_bytes()
-    whole = whole[: whole.rfind(b"\n") + 1]
-    path.write_bytes(whole)
-    return dict(json.loads(line) for line in whole.splitlines())
+        return {segment.key: kept[segment.key] for segment in segments}
 
 
 def probability(shards: Shards, segment: Segment, aligner: Aligner) -> float:

@@ -23,6 +23,7 @@ from avsep_plugin.media.read import centre_crop
 from .finetune_check import QUIET_RMS, loudness
 from .finetune_prepare import FOOTAGE, NOISE, source
 from .finetune_takes import FEWEST_TEST, Take
+from .mixing import Mixture
 from .shards import INT16_SCALE, Segment, Shards
 
 Kind = Literal["voices", "noise"]
@@ -119,14 +120,6 @@ def _drawn(
     return list(drawn.values())
 
 
-@dataclass(frozen=True)
-class Sounds:
-    """The two sounds of a mixture, each [2, n] float32 at the store's rate, of equal power on their mono means."""
-
-    target: Tensor
-    other: Tensor
-
-
 class Shelf:
     """The sounds and pictures of mixtures, out of the shards of the test."""
 
@@ -134,17 +127,12 @@ class Shelf:
         self._shards = shards
         self._segments = {segment.key: segment for segment in shards.segments}
 
-    @property
-    def sample_rate_hz(self) -> int:
-        """Of all sounds."""
-        return self._shards.store.sample_rate_hz
-
-    def sounds(self, mixture: HeldOut) -> Sounds:
-        """What is mixed."""
+    def sounds(self, mixture: HeldOut) -> Mixture:
+        """What is mixed, in two channels at the store's rate, of equal power on the mono means."""
         length = int(mixture.frames * self._shards.store.samples_per_frame)
         target, other = (self._sound(key)[:, :length] for key in (mixture.target, mixture.other))
         powers = [float(sound.mean(dim=0).double().square().sum()) for sound in (target, other)]
-        return Sounds(target, other * (powers[0] / max(powers[1], 1e-12)) ** 0.5)
+        return Mixture(target, other * (powers[0] / max(powers[1], 1e-12)) ** 0.5, self._shards.store.sample_rate_hz)
 
     def pictures(self, key: str, frames: int) -> Tensor:
         """[frames, c, c, C] uint8 of a piece, from its beginning; the last one is held where it is shorter."""

@@ -11,25 +11,19 @@ import itertools
 import math
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-import torch
 
 from avsep_plugin.atomic import atomic
-from avsep_plugin.clip import Float32
-from avsep_plugin.dsp.resample import resample
-from avsep_plugin.dsp.streams import to_stereo
 from avsep_plugin.errors import AvsepError, DataError
 from avsep_plugin.media.read import AudioReader, FrameReader
 from avsep_plugin.media.shots import find_cuts
 from avsep_plugin.scenes.noise import NOISE_KINDS, make_noise
 
 from .finetune_takes import Take, by_hash, media_below
-from .prepare import MIN_SECONDS, SILENCE_PEAK, to_channels
+from .prepare import MIN_SECONDS, SILENCE_PEAK, model_audio, to_channels
 from .shards import INT16_SCALE, Piece, ShardWriter, StoreConfig, read_manifest, write_store
 
 FOOTAGE, NOISE = "footage", "noise"
@@ -42,26 +36,19 @@ _MOST_NOISES = {"tune": 300, "test": 100}
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How much is taken: no more than so many seconds of each file, from its beginning."""
-
-    seconds_per_file: float
-
-
-def limits(takes: Sequence[Take], footage_minutes: float) -> Limits:
+def seconds_per_file(takes: Sequence[Take], footage_minutes: float) -> float:
     """The longest stretch of each file with which all of them stay within so many minutes; short ones leave their rest to long ones."""
     left, lengths = 60 * footage_minutes, sorted(take.seconds for take in takes)
     for number, seconds in enumerate(lengths):
         share = left / (len(lengths) - number)
         if seconds > share:
-            return Limits(share)
+            return share
         left -= seconds
-    return Limits(max(lengths, default=0.0) + 1)
+    return max(lengths, default=0.0) + 1
 
 
 def prepare_takes(
-    folder: Path, takes: Sequence[Take], output: Path, store: StoreConfig, most: Limits, progress: Progress | None = None
+    folder: Path, takes: Sequence[Take], output: Path, store: StoreConfig, most_seconds: float, progress: Progress | None = None
 ) -> None:
     """Decode takes into shards; goes on where an earlier call stopped. What cannot be used is noted there, and why.
 
@@ -70,13 +57,13 @@ def prepare_takes(
     output.mkdir(parents=True, exist_ok=True)
     write_store(output, store)
     known = {line["source"] for line in read_manifest(output)}
-    total = round(sum(min(take.seconds, most.seconds_per_file) for take in takes))
+    total = round(sum(min(take.seconds, most_seconds) for take in takes))
     done = 0.0
     with ShardWriter(output) as writer:
         for take in takes:
-            if source(take) not in known and (reason := _add(writer, folder, take, store, most)):
+            if source(take) not in known and (reason := _add(writer, folder, take, store, most_seconds)):
                 writer.skip(source(take), reason)
-            done += min(take.seconds, most.seconds_per_file)
+            done += min(take.seconds, most_seconds)
             if progress:
                 progress(round(done), total)
 
@@ -86,10 +73,10 @@ def source(take: Take) -> str:
     return f"{FOOTAGE}/{take.name}"
 
 
-def _add(writer: ShardWriter, folder: Path, take: Take, store: StoreConfig, most: Limits) -> str | None:
+def _add(writer: ShardWriter, folder: Path, take: Take, store: StoreConfig, most_seconds: float) -> str | None:
     """Put a take into the shards; why it cannot be, else None."""
     try:
-        pieces = shot_pieces(folder / take.name, store, Fraction(most.seconds_per_file))
+        pieces = shot_pieces(folder / take.name, store, Fraction(most_seconds))
         return None if writer.add(source(take), FOOTAGE, take.speaker, pieces) else f"no shot of {MIN_SECONDS} s that sounds"
     except AvsepError as exc:
         return str(exc)
@@ -110,16 +97,10 @@ def shot_pieces(path: Path, store: StoreConfig, most_seconds: Fraction) -> Itera
             sound = audio.read(samples)
             frames = to_channels(pictures.read(round(sound.shape[1] * rate / audio.sample_rate_hz)), store.picture)
             if sound.shape[1] >= MIN_SECONDS * audio.sample_rate_hz and np.abs(sound).max() >= SILENCE_PEAK:
-                yield _heard(sound, audio.sample_rate_hz, store), frames
+                yield model_audio(sound, audio.sample_rate_hz, store.sample_rate_hz), frames
             if sound.shape[1] < samples or stop >= most_seconds * rate:
                 return
             first = stop
-
-
-def _heard(sound: Float32, sample_rate_hz: int, store: StoreConfig) -> npt.NDArray[np.int16]:
-    """[C, n] -> the two channels that a model hears, [2, m] at the store's rate."""
-    stereo = resample(to_stereo(torch.from_numpy(sound)).contiguous(), sample_rate_hz, store.sample_rate_hz)
-    return np.asarray(np.rint(stereo.clamp(-1, 1).numpy() * INT16_SCALE), np.int16)
 
 
 def _edges(cuts: Sequence[int], step: int) -> Iterator[int]:
@@ -166,7 +147,7 @@ def _recorded(folder: Path, part: str, store: StoreConfig, test_share: float) ->
             with AudioReader(folder / name) as audio:
                 sound = audio.read(_NOISE_SECONDS * audio.sample_rate_hz)
                 if sound.shape[1] >= MIN_SECONDS * audio.sample_rate_hz and np.abs(sound).max() >= SILENCE_PEAK:
-                    yield name, (_heard(sound, audio.sample_rate_hz, store), None)
+                    yield name, (model_audio(sound, audio.sample_rate_hz, store.sample_rate_hz), None)
         except AvsepError:
             continue
 

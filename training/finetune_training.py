@@ -82,7 +82,7 @@ def _timed(recipe: Recipe, shards: Path, start_from: Path, run: Path, device: st
         progress(step, 2 * LOG_EVERY)
 
     short = replace(recipe, optimizer=replace(recipe.optimizer, steps=2 * LOG_EVERY))
-    train(short, [shards], run, start_from=start_from, device=device, progress=told)
+    train(short, [shards], run, start_from=[start_from], device=device, progress=told)
     if len(times) < 2:  # a stopped run had only its end left
         return _timed(recipe, shards, start_from, run.with_name(f"{run.name}_again"), device, progress)
     return (times[-1] - times[0]) / (LOG_EVERY * (len(times) - 1))
@@ -94,7 +94,7 @@ def tune(recipe: Recipe, pace: Pace, shards: Path, start_from: Path, run: Path, 
     done = run / "model.safetensors"
     if not done.is_file():
         train(
-            whole, [shards], run, start_from=start_from, device=device, save_every=_SAVE_EVERY,
+            whole, [shards], run, start_from=[start_from], device=device, save_every=_SAVE_EVERY,
             progress=lambda step, steps, _figures: progress(step, steps),
         )  # fmt: skip
     progress(pace.steps, pace.steps)

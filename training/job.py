@@ -20,8 +20,8 @@ class Job:
     recipe: Recipe
     shards: tuple[Path, ...]
     output: Path
-    start_from: Path | None = None
-    """Weights whose tensors of the same name and shape are taken over."""
+    start_from: tuple[Path, ...] = ()
+    """Weights whose tensors of the same name and shape are taken over; of two that have one, the later."""
     validation: tuple[Path, ...] = ()
     device: str = "auto"
     devices: int | None = None

@@ -85,15 +85,15 @@ def off_down_db(estimate: Tensor, target: Tensor, interferer: Tensor, sample_rat
     mixture = on + off
     gain = given * mixture.conj() / mixture.abs().square().clamp_min(1e-12)
     gain = gain * (_LARGEST_GAIN / gain.abs().clamp_min(_LARGEST_GAIN))
-    on_energy, off_energy = energy(on), energy(off)
+    on_energy, off_energy = _energy(on), _energy(off)
     if min(on_energy, off_energy) == 0:
         return None
-    lost = energy((1 - gain) * on) / on_energy
+    lost = _energy((1 - gain) * on) / on_energy
     amount = min(1.0, (10 ** (damage_db / 10) / max(lost, 1e-12)) ** 0.5)
-    left = energy((1 - amount * (1 - gain)) * off)
+    left = _energy((1 - amount * (1 - gain)) * off)
     return 10 * float(torch.log10(torch.tensor(off_energy / max(left, 1e-12 * off_energy))))
 
 
-def energy(spectrum: Tensor) -> float:
+def _energy(spectrum: Tensor) -> float:
     """Sum of the squared magnitudes."""
     return float(spectrum.abs().square().sum(dtype=torch.float64))

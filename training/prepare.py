@@ -164,7 +164,7 @@ def _pieces(path: Path, store: StoreConfig, keep_silence: bool) -> Iterator[Piec
             while (sound := audio.read(SEGMENT_SECONDS * audio.sample_rate_hz)).shape[1]:
                 if sound.shape[1] < MIN_SECONDS * audio.sample_rate_hz:
                     break
-                stereo = _model_audio(sound, audio.sample_rate_hz, store.sample_rate_hz)
+                stereo = model_audio(sound, audio.sample_rate_hz, store.sample_rate_hz)
                 count = round(stereo.shape[1] / store.samples_per_frame)
                 frames = None if pictures is None else to_channels(pictures.read(count), store.picture)
                 if keep_silence or np.abs(sound).max() >= SILENCE_PEAK:
@@ -188,7 +188,7 @@ def _mute_pieces(path: Path, start_seconds: Fraction, store: StoreConfig) -> Ite
                 yield np.zeros((2, round(len(frames) * store.samples_per_frame)), np.int16), to_channels(frames, store.picture)
 
 
-def _model_audio(sound: npt.NDArray[np.float32], from_hz: int, to_hz: int) -> npt.NDArray[np.int16]:
+def model_audio(sound: npt.NDArray[np.float32], from_hz: int, to_hz: int) -> npt.NDArray[np.int16]:
     """The two channels that a model hears, at its rate."""
     resampled = resample(to_stereo(torch.from_numpy(sound)).contiguous(), from_hz, to_hz).numpy()
     return np.asarray(np.rint(np.clip(resampled, -1, 1) * INT16_SCALE), np.int16)

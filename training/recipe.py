@@ -1,6 +1,7 @@
 """What to train, on what, and how: strict TOML recipes (`training/recipes/`). One may name another as its `base` and say what differs."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -100,11 +101,11 @@ class Recipe:
     fresh: tuple[str, ...] = ()
     """Patterns of the tensors that are not taken over from the weights a run starts from, for example "fused.im.conv5_*"."""
 
-    def check_start(self, weights: Path | None) -> None:
+    def check_start(self, weights: Sequence[Path]) -> None:
         """Raises ConfigError where a run starts from what the recipe rules out."""
-        if weights is None and self.start == "weights":
+        if not weights and self.start == "weights":
             raise ConfigError(f"'{self.model.name}' goes on from trained weights; name them (--from).")
-        if weights is not None and self.start == "nothing":
+        if weights and self.start == "nothing":
             raise ConfigError(f"'{self.model.name}' is trained from scratch; leave out the weights to start from (--from).")
 
 

@@ -30,7 +30,7 @@ from .recipe import Recipe, load_recipe
 from .shards import Shards
 from .versions import checkout, versions
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Record:
     seed: int
     shards: tuple[Source, ...]
     validation: tuple[Source, ...]
-    start_from: Source | None
+    start_from: tuple[Source, ...]
     precision: Precision
     micro_batches: int
     repeat: str
@@ -77,7 +77,7 @@ class Record:
 
 def record(job: Job, *starts: Start) -> Record:
     """What a job is made of. Raises DataError where shards are missing."""
-    weights = None if job.start_from is None else Source(str(job.start_from.absolute()), sha256_of(job.start_from))
+    weights = tuple(Source(str(path.absolute()), sha256_of(path)) for path in job.start_from)
     repeat = shlex.join(["avsep", "train", "repeat", str(job.output.absolute()), "-o", str(job.output.absolute()) + "-again"])
     return Record(
         FORMAT, job.recipe.seed, _sources(job.shards), _sources(job.validation), weights, job.precision, job.micro_batches, repeat, starts
@@ -93,8 +93,10 @@ def check_same(job: Job) -> None:
         raise ConfigError(f"{job.output} holds a run of another recipe; give another output folder or the same recipe.")
     if _digests(former.shards) != _digests(now.shards):
         raise ConfigError(f"{job.output} holds a run on other shards, or they have changed since; give another output folder.")
-    if job.start_from is not None and _digests([former.start_from]) != _digests([now.start_from]):
-        raise ConfigError(f"{job.output} holds a run that did not start from {job.start_from}; give another output folder.")
+    if job.start_from and _digests(former.start_from) != _digests(now.start_from):
+        raise ConfigError(
+            f"{job.output} holds a run that did not start from {', '.join(map(str, job.start_from))}; give another output folder."
+        )
     if former.precision != now.precision:
         raise ConfigError(f"{job.output} holds a run in {former.precision}, not in {now.precision}; set --precision as it was.")
     if former.micro_batches != now.micro_batches:
@@ -128,9 +130,9 @@ def job_to_repeat(folder: Path, output: Path, devices: int | None = None) -> Job
     Raises DataError where what it was made of is gone or has changed.
     """
     known = read(folder)
-    start_from = None if known.start_from is None else Path(known.start_from.path)
-    if known.start_from and start_from and not (start_from.is_file() and sha256_of(start_from) == known.start_from.sha256):
-        raise DataError(f"{start_from}, from which this run started, is gone or has changed.")
+    for weights in known.start_from:
+        if not (Path(weights.path).is_file() and sha256_of(Path(weights.path)) == weights.sha256):
+            raise DataError(f"{weights.path}, from which this run started, is gone or has changed.")
     for source in (*known.shards, *known.validation):
         if digest(Shards(Path(source.path))) != source.sha256:
             raise DataError(f"{source.path} no longer holds what this run was trained on.")
@@ -138,7 +140,7 @@ def job_to_repeat(folder: Path, output: Path, devices: int | None = None) -> Job
         devices = known.starts[0].processes
     kind = known.starts[0].device.partition(":")[0]
     recipe, shards, validation = load_recipe(str(folder / "recipe.toml")), _paths(known.shards), _paths(known.validation)
-    return Job(recipe, shards, output, start_from, validation, kind, devices, known.precision, known.micro_batches)
+    return Job(recipe, shards, output, _paths(known.start_from), validation, kind, devices, known.precision, known.micro_batches)
 
 
 def other_versions(folder: Path) -> list[tuple[str, str, str]]:
@@ -173,8 +175,8 @@ def _paths(sources: Iterable[Source]) -> tuple[Path, ...]:
     return tuple(Path(source.path) for source in sources)
 
 
-def _digests(sources: Iterable[Source | None]) -> list[str]:
-    return [source.sha256 if source else "" for source in sources]
+def _digests(sources: Iterable[Source]) -> list[str]:
+    return [source.sha256 for source in sources]
 
 
 def _with_none_said(values: Any) -> Any:

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from avsep_plugin.config import CalibrationConfig
 from avsep_plugin.sync_curve import ABSTAIN_BELOW, SyncCurve
@@ -68,6 +69,13 @@ class Found:
     def given(self, abstain_below: float = ABSTAIN_BELOW) -> bool:
         """Whether `avsep sync --abstain-below` would give the offset; what has no peak at all is never given."""
         return self.confidence > 0 and self.confidence >= abstain_below
+
+
+def found_from(fields: dict[str, Any]) -> Found:
+    """What `dataclasses.asdict` has made into JSON."""
+    curve = fields["curve"]
+    known = None if curve is None else SyncCurve(tuple(curve["offsets_seconds"]), tuple(curve["scores"]), curve["seconds"])
+    return Found(**fields | {"trial": Trial(**fields["trial"]), "curve": known})
 
 
 def confidence(found: Sequence[Found]) -> CalibrationConfig | None:

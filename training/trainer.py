@@ -45,7 +45,7 @@ def train(
     shards: Iterable[Path],
     output: Path,
     *,
-    start_from: Path | None = None,
+    start_from: Iterable[Path] = (),
     validation: Iterable[Path] = (),
     device: str = "auto",
     devices: int | None = None,
@@ -65,8 +65,8 @@ def train(
     """
     return run_job(
         Job(
-            recipe, tuple(shards), output, start_from, tuple(validation), device, devices, precision, micro_batches, workers, stop_after,
-            save_every, tuple(command),
+            recipe, tuple(shards), output, tuple(start_from), tuple(validation), device, devices, precision, micro_batches, workers,
+            stop_after, save_every, tuple(command),
         ),
         progress,
     )  # fmt: skip
@@ -131,9 +131,9 @@ def _run(job: Job, tell: Callable[[tuple[int, dict[str, float]]], None]) -> None
 def _begin(job: Job, state: Path) -> tuple[checkpoint.Network, torch.optim.Optimizer, int]:
     """Model and optimiser as they stood when the run was left, or fresh ones, and the updates done so far."""
     model = checkpoint.build(job.recipe.model)
-    if job.start_from is not None:
+    if job.start_from:
         fresh = checkpoint.load_shared(model, _taken_over(job.start_from, job.recipe))
-        log.info("%d tensors start fresh, the rest come from %s", len(fresh), job.start_from)
+        log.info("%d tensors start fresh, the rest come from %s", len(fresh), ", ".join(map(str, job.start_from)))
     optimizer = make_optimizer(model, job.recipe.optimizer)
     return model, optimizer, load_state(state, model, optimizer, job.recipe) if state.is_file() else 0
 
@@ -209,9 +209,11 @@ def _share(fabric: Fabric, batches: Batches) -> Share:
     return Share(batches, size, size * fabric.global_rank)
 
 
-def _taken_over(start_from: Path, recipe: Recipe) -> dict[str, Tensor]:
+def _taken_over(start_from: Iterable[Path], recipe: Recipe) -> dict[str, Tensor]:
     """The tensors of the weights a run starts from, without those that the recipe starts fresh. Raises ConfigError for an idle pattern."""
-    tensors = checkpoint.read(start_from)[1]
+    tensors: dict[str, Tensor] = {}
+    for path in start_from:
+        tensors |= checkpoint.read(path)[1]
     for pattern in recipe.fresh:
         if not fnmatch.filter(tensors, pattern):
             raise ConfigError(f"the recipe starts '{pattern}' fresh, but the weights it starts from have no such tensor.")

@@ -84,7 +84,7 @@ class Pictures(MediaReader):
         """How a picture is laid down, read anew where its rotation is another one than before.
 
         PyAV ties a frame whose side data were looked at into a ring, so that it lives until Python's collector comes round: hundreds of
-        decoded pictures at a time.
+        decoded pictures at a time. So a mirror that comes or goes while the rotation stays goes unnoticed.
         """
         if self._laid is None or self._laid[0] != frame.rotation:
             self._laid = frame.rotation, Orientation.of(frame)
@@ -109,6 +109,7 @@ def _frame_time(frame: av.VideoFrame, previous: Fraction | None, step: Fraction,
 class FrameReader(Pictures):
     """The picture at a constant rate, fitted to a square, or (`cell_pixels`) whole, in cells of so many of the network's pixels.
 
+    origin_seconds: None for the time of the first picture.
     With a region, it is the box around this that is fitted, as if it were the whole picture.
     Frame i is the picture displayed at origin + (i + 1/2) / frame_rate on the file's clock; before the first picture the first one is
     shown, after the last the last. Pictures that are not picked are decoded but never scaled.
@@ -116,13 +117,13 @@ class FrameReader(Pictures):
     """
 
     def __init__(
-        self, path: Path | str, frame_rate: Fraction, origin_seconds: Fraction, picture: PictureConfig, region: Region | None = None,
+        self, path: Path | str, frame_rate: Fraction, origin_seconds: Fraction | None, picture: PictureConfig, region: Region | None = None,
         tolerate_damage: bool = False, cell_pixels: int | None = None,
     ) -> None:  # fmt: skip
         super().__init__(path, region, tolerate_damage)
         self._cell_pixels = cell_pixels
         self._size: tuple[int, int] | None = None
-        self.frame_rate, self.origin_seconds, self.picture = Fraction(frame_rate), Fraction(origin_seconds), picture
+        self.frame_rate, self.picture = Fraction(frame_rate), picture
         self.notes: list[str] = []
         self.last_frame: int | None = None
         """Number of frames until the picture ends; None until that is reached."""
@@ -139,8 +140,7 @@ class FrameReader(Pictures):
             self.close()
             raise NoVideoError(f"{path} has no picture that can be decoded.")
         self._time, self._current = first
-        self.first_seconds = self._time
-        """When the first picture is shown, on the file's clock."""
+        self.origin_seconds = self._time if origin_seconds is None else Fraction(origin_seconds)
 
     @property
     def is_whole(self) -> bool:

@@ -154,6 +154,20 @@ def blend(target: UInt8, colour: UInt8, alpha: UInt8, left: int, top: int) -> No
         part[start:stop] = step
 
 
+class Shrinker:
+    """Brings pictures, YUV 4:2:0, to a smaller size, width x height pixels, both even."""
+
+    def __init__(self, width: int, height: int) -> None:
+        self.width, self.height = width, height
+        self._scaler = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """A smaller picture, or the same one where it has that size: not to be drawn on."""
+        if (frame.width, frame.height) == (self.width, self.height):
+            return frame
+        return copy_tags(frame, self._scaler.reformat(frame, self.width, self.height, interpolation="AREA", threads=1))
+
+
 def doubled(frame: av.VideoFrame) -> av.VideoFrame:
     """A picture, YUV 4:2:0, twice side by side, to be drawn on."""
     both = av.VideoFrame(2 * frame.width, frame.height, "yuv420p")
