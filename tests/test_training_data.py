@@ -269,6 +269,18 @@ def test_a_shifted_negative_is_the_same_clip_at_another_time(shards: Shards) -> 
     assert not torch.allclose(batch.aligned, batch.shifted, atol=1e-2)
 
 
+def test_a_smaller_portion_is_part_of_a_larger_one(tmp_path: Path) -> None:
+    for number in range(12):
+        write_clip(tmp_path / "talk" / f"{number}.mkv", 0.8, 200 + 10 * number)
+    prepare([tmp_path / "talk"], tmp_path / "shards", MODEL)
+
+    def used(portion: float) -> set[str]:
+        return {segment.source for segment in Batches([Shards(tmp_path / "shards")], recipe(portion=portion)).seen["talk"]}
+
+    assert 0 < len(used(0.4)) < len(used(0.7)) < len(used(1.0)) == 12
+    assert used(0.4) < used(0.7)
+
+
 def test_a_missing_corpus_is_named(shards: Shards) -> None:
     with pytest.raises(DataError, match="'rain'"):
         Batches([shards], recipe(interferers={"rain": 1.0}))

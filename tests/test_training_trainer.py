@@ -18,7 +18,7 @@ from avsep_plugin.models.separator import Separator
 from avsep_plugin.training.dataset import AlignBatch, MixBatch
 from avsep_plugin.training.losses import align_loss, separate_loss
 from avsep_plugin.training.optimizing import learning_rate, make_optimizer
-from avsep_plugin.training.recipe import OptimizerConfig, load_recipe, recipe_names
+from avsep_plugin.training.recipe import Loss, OptimizerConfig, load_recipe, recipe_names
 from avsep_plugin.training.trainer import train
 
 
@@ -35,11 +35,13 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(shards: Path, t
     assert all(torch.equal(left[name], right[name]) for name in left)
 
 
-def test_training_learns_what_can_be_learnt(shards: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("loss", ["si_sdr", "l1", "compressed"])
+def test_training_learns_what_can_be_learnt(loss: Loss, shards: Path, tmp_path: Path) -> None:
     """On-screen sound is white, off-screen sound a low tone: a few steps teach the mask to leave the tone out."""
     plan = recipe(steps=40)
     plan = dataclasses.replace(
         plan,
+        loss=loss,
         data=dataclasses.replace(plan.data, corpora={"talk": 1.0}, interferers={"hum": 1.0}),
         optimizer=dataclasses.replace(plan.optimizer, learning_rate=1e-2),
     )
@@ -159,14 +161,15 @@ def test_the_loss_knows_which_sound_was_kept(logits: float, right: bool) -> None
     assert bool(figures["right_voice"] > 0.5) == right
 
 
-def test_the_audio_only_loss_does_not_care_about_the_order() -> None:
+@pytest.mark.parametrize("loss", ["si_sdr", "l1", "compressed"])
+def test_the_audio_only_loss_does_not_care_about_the_order(loss: Loss) -> None:
     config = dataclasses.replace(TINY, separator=dataclasses.replace(TINY.separator, with_video=False))
     torch.manual_seed(0)
     model = Separator(config).eval()
     on, off = torch.randn(2, 2, 4800), torch.randn(2, 1, 2, 4800)
     frames = torch.zeros(2, 15, 16, 16, 1, dtype=torch.uint8)
-    straight, _ = separate_loss(model, MixBatch(frames, on, off), "si_sdr")
-    crossed, _ = separate_loss(model, MixBatch(frames, off[:, 0], on[:, None]), "si_sdr")
+    straight, _ = separate_loss(model, MixBatch(frames, on, off), loss)
+    crossed, _ = separate_loss(model, MixBatch(frames, off[:, 0], on[:, None]), loss)
     assert torch.allclose(straight, crossed, atol=1e-5)
 
 

@@ -1,6 +1,7 @@
 """shards -> batches. Item i of batch n is a function of the seed, n and i alone, so that a resumed run sees what it would have seen, and
 several processes draw one batch between them, each its own items."""
 
+import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +66,7 @@ class Batches:
         self.corpora: dict[str, list[Segment]] = defaultdict(list)
         for home in shards:
             check_store(home, self.model)
-            for segment in home.segments:
+            for segment in filter(self._is_used, home.segments):
                 self.homes[segment.key] = home
                 self.corpora[segment.corpus].append(segment)
         self.seen = {name: [s for s in segments if s.frames is not None] for name, segments in self.corpora.items()}
@@ -75,6 +76,11 @@ class Batches:
         _shares(self.data.backgrounds, self.corpora, "backgrounds")
         self.labels = class_labels(self.seen, self.model.classes) if self.model.task == "action" else {}
         self.windows = Windows(self.data, self.model, self.homes)
+
+    def _is_used(self, segment: Segment) -> bool:
+        """Whether a segment's file is of the portion that the recipe takes."""
+        drawn = int.from_bytes(hashlib.sha256(segment.source.encode()).digest()[:4], "big") / 2**32
+        return drawn < self.data.portion
 
     def batch(self, step: int, size: int, first: int = 0) -> Batch:
         """Items [first, first + size) of batch number `step` of the recipe's task."""

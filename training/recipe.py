@@ -9,7 +9,7 @@ from typing import Any, Literal
 from avsep_plugin.config import ModelConfig, from_dict
 from avsep_plugin.errors import ConfigError
 
-Loss = Literal["align", "action", "si_sdr", "l1"]
+Loss = Literal["align", "action", "si_sdr", "l1", "compressed"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class DataConfig:
 
     corpora: dict[str, float] = field(default_factory=dict)
     """Share of on-screen clips from each folder that was prepared, by its name; empty = all clips alike."""
+    portion: float = 1.0
+    """So large a part of the files is used, and a smaller part is taken out of it: for learning curves."""
     window_frames: int = 63
     flip: bool = True
     brightness: float = 0.0
@@ -93,7 +95,8 @@ class Recipe:
     data: DataConfig = field(default_factory=DataConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     loss: Loss = "l1"
-    """align, action: cross-entropy; separate: negative SI-SDR of the masked mixture, or the paper's L1 on spectrograms."""
+    """align, action: cross-entropy; separate: the paper's L1 on spectrograms; for mask heads also the negative SI-SDR of the masked
+    mixture, or the squared distance of spectra compressed by a power law."""
     loss_weights: LossWeights = field(default_factory=LossWeights)
     start: Literal["any", "weights", "nothing"] = "any"
     """What a run must start from; a recipe that fine-tunes is no use without weights, an ablation from scratch none with them."""
@@ -111,7 +114,7 @@ class Recipe:
 
 RECIPES = Path(__file__).parent / "recipes"
 _SHARES = ("corpora", "interferers", "backgrounds")
-_TASKS: dict[Loss, str] = {"align": "align", "action": "action", "si_sdr": "separate", "l1": "separate"}
+_TASKS: dict[Loss, str] = {"align": "align", "action": "action", "si_sdr": "separate", "l1": "separate", "compressed": "separate"}
 
 
 def recipe_names() -> list[str]:
