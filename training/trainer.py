@@ -223,7 +223,7 @@ def _taken_over(start_from: Iterable[Path], recipe: Recipe) -> dict[str, Tensor]
 def _held_out(fabric: Fabric, shards: list[Shards], recipe: Recipe) -> Share | None:
     """This process's part of batches of the held-out corpora that the recipe knows, without augmentation of picture and speed.
 
-    None without shards.
+    Of all their files, whatever portion is learnt from. None without shards.
     """
     if not shards:
         return None
@@ -231,5 +231,5 @@ def _held_out(fabric: Fabric, shards: list[Shards], recipe: Recipe) -> Share | N
     corpora = {name: share for name, share in recipe.data.corpora.items() if name in names}
     interferers = {name: share for name, share in recipe.data.interferers.items() if name == "same" or name in names} or {"same": 1.0}
     backgrounds = {name: share for name, share in recipe.data.backgrounds.items() if name in names}
-    data = replace(recipe.data, corpora=corpora, interferers=interferers, backgrounds=backgrounds, brightness=0.0, speed=0.0)
+    data = replace(recipe.data, corpora=corpora, interferers=interferers, backgrounds=backgrounds, brightness=0.0, speed=0.0, portion=1.0)
     return _share(fabric, Batches(shards, replace(recipe, data=data if backgrounds else replace(data, background=0.0))))
