@@ -26,6 +26,9 @@ class Asked:
     twin: str
     lists: tuple[str, ...]
     rows: tuple[str, ...]
+    mixtures: list[Any]
+    """separate: what is measured."""
+    against: str | None
     limit: int | None
     device: str
     progress: Callable[[int, int], None]
@@ -36,8 +39,9 @@ def _separate(network: Network, asked: Asked) -> None:
 
     judge = options.training("evaluate")
     rows = asked.rows or judge.rows_here()
-    models = judge.Models(network, zoo.load_separator(asked.twin, asked.device) if "pit" in rows else None)
-    judge.evaluate(asked.data, models, asked.output_dir, asked.lists or judge.LISTS, rows, asked.limit, asked.progress)
+    twin = zoo.load_separator(asked.twin, asked.device) if "pit" in rows else None
+    against = zoo.load_separator(asked.against, asked.device) if asked.against else None
+    judge.evaluate(asked.data, judge.Models(network, twin, against), asked.output_dir, asked.mixtures, rows, asked.progress)
 
 
 def _align(network: Network, asked: Asked) -> None:
@@ -73,6 +77,13 @@ def _action(network: Network, asked: Asked) -> None:
     judge.evaluate_action(asked.data, network, asked.output_dir, asked.rows or judge.ROWS, asked.limit, progress=asked.progress)
 
 
+def _levels(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(dict.fromkeys(float(level) for level in text.split(",")))
+    except ValueError as exc:
+        raise click.BadParameter(f"'{text}' is no list of decibels such as -5,0,5.", param_hint="--levels") from exc
+
+
 @dataclass(frozen=True)
 class Measurement:
     """One kind of evaluation: which network it takes, the name of its table, how it is done."""
@@ -100,25 +111,45 @@ EVALUATED = {
 @click.option("--task", type=click.Choice(list(EVALUATED)), default="separate", show_default=True, help="What is evaluated.")
 @options.model("mini")
 @click.option("--twin", default="mini-audio", metavar="NAME|PATH", show_default=True, help="separate: audio-only twin, for the row `pit`.")
-@click.option("--lists", multiple=True, metavar="NAME", help="separate, region, pause: lists of mixtures; may be repeated.  [default: all]")
+@click.option(
+    "--lists",
+    multiple=True,
+    metavar="NAME|PATH",
+    help="separate, region, pause: fixed lists of mixtures, or mixtures.tsv of another evaluation; may be repeated.  [default: all whose "
+    "clips are in DATA; separate: where none are, mixtures are drawn from whatever clips are there]",
+)
+@click.option("--levels", default="-5,0,5", metavar="DB,...", show_default=True, help="Of what is seen over the rest, in drawn mixtures.")
+@click.option("--noise", type=options.FOLDER, metavar="FOLDER", help="Noises for drawn mixtures.  [default: rendered]")
+@options.recording_pattern
+@options.speaker_pattern
+@click.option("--seed", type=click.IntRange(0), default=2018, show_default=True, help="Of the draw.")
+@click.option("--against", metavar="NAME|PATH", help="separate: another separator, compared with mixture by mixture.")
 @click.option("--rows", multiple=True, metavar="NAME", help="separate, action: rows of the table; may be repeated.  [default: all]")
-@click.option("--limit", type=click.IntRange(1), help="So many mixtures of each list, clips or scenes.  [default: all]")
+@click.option("--limit", type=click.IntRange(1), help="So many mixtures of each list, clips or scenes.  [default: all; drawn: 30]")
 @options.device
 @options.json_report
 @options.talking
 @click.pass_obj
 def evaluate(
     talk: Talk, data: Path | None, output_dir: Path, task: str, model: str | None, twin: str, lists: tuple[str, ...],
+    levels: str, noise: Path | None, recording_pattern: str, speaker_pattern: str, seed: int, against: str | None,
     rows: tuple[str, ...], limit: int | None, device: str, json_path: Path | None,
 ) -> None:  # fmt: skip
-    """Measure a model on fixed lists of mixtures of the clips in DATA.
+    """Measure a model on mixtures of the clips in DATA.
 
-    Writes the table as .md and .json into DIR and prints it. `--task localize` renders its own scenes and needs no DATA; `--task sync`
-    measures on rendered scenes only where there is none. For `--task action` DATA are shards, prepared from the clips for testing.
+    The sound of each clip is mixed with that of somebody else, and with noise; what the model makes of it is compared with the clip's own
+    sound, beside doing nothing, an ideal mask, wrong pictures and denoisers that do not see. Any folder of clips will do: the same
+    folder and seed give the same mixtures. Who is who is told by subfolder or file name, or by the patterns, as in `avsep finetune`.
+    Writes the table as .md and .json, with every single mixture, into DIR and prints it.
+
+    `--task localize` renders its own scenes and needs no DATA; `--task sync` measures on rendered scenes only where there is none. For
+    `--task action` DATA are shards, prepared from the clips for testing.
 
     \b
     Examples:
-      avsep evaluate data -o evaluation
+      avsep evaluate clips -o evaluation
+      avsep evaluate clips -o evaluation --model studio.safetensors --against mini --rows mixture --rows own
+      avsep evaluate clips -o evaluation --levels 0,10 --noise roomtone --speaker-pattern '^([a-z]+)_'
       avsep evaluate data -o evaluation --model runs/separate/model.safetensors --limit 20
       avsep evaluate data -o evaluation --task align
       avsep evaluate data -o evaluation --task region
@@ -133,9 +164,16 @@ def evaluate(
     from avsep_plugin.models import zoo
 
     name = model or store.BUNDLED
+    mixtures = []
+    if task == "separate":
+        wanted = options.training("drawn").Draw(
+            limit or options.training("drawn").PAIRS, _levels(levels), noise, recording_pattern, speaker_pattern, seed
+        )
+        with talk.count("looked at") as progress:
+            mixtures = options.training("drawn").mixtures(data, output_dir, lists, limit, wanted, progress)
     network = zoo.load(name, chosen.network, device)
     with talk.count("done") as progress:
-        chosen.measure(network, Asked(data, output_dir, name, twin, lists, rows, limit, device, progress))
+        chosen.measure(network, Asked(data, output_dir, name, twin, lists, rows, mixtures, against, limit, device, progress))
     table = output_dir / chosen.table
     if json_path != Path("-"):
         click.echo(table.with_suffix(".md").read_text(encoding="utf-8"), nl=False)

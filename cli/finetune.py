@@ -24,10 +24,8 @@ _POSITIVE = click.FloatRange(0, min_open=True)
     help="The tuned model; its card lies beside it as MODEL.card.md.",
 )  # fmt: skip
 @click.option("--from", "base", default=store.BUNDLED, metavar="NAME|PATH", show_default=True, help="The separator to go on from.")
-@click.option(
-    "--recording-pattern", default="", metavar="REGEX", help="Searched in a file's path: its first group says what it was recorded with."
-)
-@click.option("--speaker-pattern", default="", metavar="REGEX", help="Searched in a file's path: its first group says who is seen.")
+@options.recording_pattern
+@options.speaker_pattern
 @click.option("--test-share", type=_SHARE, default=0.3, show_default=True, help="Share of the recordings kept for the test.")
 @click.option("--noise", type=options.FOLDER, metavar="FOLDER", help="Noises of the studio to tune and test against.  [default: rendered]")
 @click.option("--minutes", type=_POSITIVE, default=45.0, show_default=True, help="Time for the whole run, about.")

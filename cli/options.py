@@ -70,6 +70,14 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 """A folder that is there."""
 
 
+recording_pattern = click.option(
+    "--recording-pattern", default="", metavar="REGEX", help="Searched in a file's path: its first group says what it was recorded with."
+)
+speaker_pattern = click.option(
+    "--speaker-pattern", default="", metavar="REGEX", help="Searched in a file's path: its first group says who is seen."
+)
+
+
 def output_dir(metavar: str, text: str, default: Path | None = None, **kind: Any) -> Callable[[Any], Any]:
     """The option -o; required where there is no default."""
     need: dict[str, Any] = {"required": True} if default is None else {"default": default, "show_default": True}

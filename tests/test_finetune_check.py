@@ -16,8 +16,8 @@ from avsep_plugin.training import finetune_check
 from avsep_plugin.training.finetune_check import check
 from avsep_plugin.training.finetune_mixtures import Shelf, held_out
 from avsep_plugin.training.finetune_prepare import close, source
-from avsep_plugin.training.finetune_takes import Take
 from avsep_plugin.training.shards import Segment, Shards, ShardWriter, StoreConfig, write_store
+from avsep_plugin.training.takes import Take
 
 PICTURE = PictureConfig(frame_rate=Fraction(25), stored_size=20, crop_size=16, channels=1)
 

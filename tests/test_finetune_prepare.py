@@ -13,8 +13,8 @@ from avsep_plugin.errors import DataError
 from avsep_plugin.scenes.export import write_clip
 from avsep_plugin.training import finetune_prepare
 from avsep_plugin.training.finetune_prepare import close, is_closed, prepare_noise, prepare_takes, seconds_per_file, shot_pieces, skipped
-from avsep_plugin.training.finetune_takes import Take
 from avsep_plugin.training.shards import Shards, StoreConfig
+from avsep_plugin.training.takes import Take
 
 STORE = StoreConfig(16000, PictureConfig(frame_rate=Fraction(25), stored_size=20, crop_size=16, channels=1))
 

@@ -19,7 +19,7 @@ from avsep_plugin.training import evaluate_align
 from avsep_plugin.training.align_table import Trial, Verdict
 from avsep_plugin.training.evaluate import Models, evaluate, fingerprint, whole_clip
 from avsep_plugin.training.evaluation_table import decibel
-from avsep_plugin.training.mixtures import MixtureRow, Voice, write_list
+from avsep_plugin.training.mixtures import MixtureRow, Voice, fixed, write_list
 
 RATE = 8000
 CONFIG = ModelConfig(
@@ -93,7 +93,7 @@ def data(tmp_path: Path) -> Path:
 def run(data: Path, tmp_path: Path) -> Callable[..., object]:
     def start(model: nn.Module, name: str = "pair", **options: object) -> object:
         return evaluate(data, Models(model, **({"twin": options.pop("twin")} if "twin" in options else {})), tmp_path / "out",
-                        lists=[str(data / f"{name}.tsv")], **options)  # fmt: skip
+                        fixed([str(data / f"{name}.tsv")], options.pop("limit", None)), **options)  # fmt: skip
 
     return start
 

@@ -6,6 +6,7 @@ Every mixture is separated in several ways, the rows of the table:
     oracle       ratio mask made from the true sounds, on the pipeline's own STFT: what masking can reach at best
     pit          audio-only twin; which of its two outputs is the on-screen one is told to it (oracle assignment)
     own          ours, with the target's picture
+    against      another model of the same kind, with the target's picture
     interferer   ours, with the interferer's picture: should give the other voice
     third        ours, with the picture of somebody who is not heard
     blank        ours, with a uniform grey picture
@@ -41,10 +42,10 @@ from .evaluation_table import Record, Results, write_results
 from .kept import Kept, key_of
 from .metrics import better_of, score
 from .mixing import ClipShelf, Mixture, blank
-from .mixtures import LISTS, MixtureRow, read_list, spread
+from .mixtures import MixtureRow
 from .perception import heard
 
-ROWS = ("mixture", "oracle", "pit", "own", "interferer", "third", "blank", *DENOISERS)
+ROWS = ("mixture", "oracle", "pit", "own", "against", "interferer", "third", "blank", *DENOISERS)
 _FIGURES_VERSION = 2
 """Of what is measured of an estimate: records of other versions are measured again."""
 Progress = Callable[[int, int], None]
@@ -57,6 +58,8 @@ class Models:
 
     own: Separator
     twin: Separator | None = None
+    against: Separator | None = None
+    """Another separator, to be compared with mixture by mixture; left out where None."""
     options: SeparateOptions = DEFAULTS
 
 
@@ -69,23 +72,21 @@ def evaluate(
     data: Path,
     models: Models,
     output: Path,
-    lists: Sequence[str] = LISTS,
+    mixtures: Sequence[MixtureRow],
     rows: Sequence[str] = ROWS,
-    limit: int | None = None,
     progress: Progress | None = None,
 ) -> Results:
-    """Evaluate on lists of mixtures and write `evaluation.md`, `evaluation.json` and `mixtures.jsonl` into `output`.
+    """Evaluate on mixtures and write `evaluation.md`, `evaluation.json` and `mixtures.jsonl` into `output`.
 
-    data: the folder that the lists' names are relative to. rows: some of `ROWS`. limit: so many mixtures of each list, spread over
-    it evenly (all if None). Finished estimates of an earlier run with the same weights and options are taken over.
-    Raises ConfigError (unknown row), DataError (unknown list, clip missing).
+    data: the folder that names in mixtures are relative to. rows: some of `ROWS`. Finished estimates of an earlier run with the same
+    weights and options are taken over. Raises ConfigError (unknown row), DataError (clip missing).
     """
     unknown = [row for row in rows if row not in ROWS]
     if unknown:
         raise ConfigError(f"Unknown row '{unknown[0]}'; known: {', '.join(ROWS)}.")
-    mixtures = [row for name in lists for row in spread(read_list(name), limit)]
     output.mkdir(parents=True, exist_ok=True)
-    prints = {"own": f"{fingerprint(models.own)} {models.options}", "pit": f"{fingerprint(models.twin)} {models.options}"}
+    networks = {"own": models.own, "pit": models.twin, "against": models.against}
+    prints = {name: f"{fingerprint(network)} {models.options}" for name, network in networks.items()}
     tasks = [(row, way, _key(row, way, prints)) for row in mixtures for way in _ways(row, rows, models)]
     with Kept(output / "mixtures.jsonl", lambda fields: Record(**fields)) as kept:
         shelf = ClipShelf(data)
@@ -97,7 +98,7 @@ def evaluate(
                 kept.add(key, _record(row, way, estimate(way, row, mixture[1], models, shelf), mixture[1]))
             if progress is not None:
                 progress(done, len(tasks))
-        results = Results([kept[key] for _, _, key in tasks])
+        results = Results([dataclasses.replace(kept[key], row=way) for _, way, key in tasks])
     write_results(results, output)
     return results
 
@@ -116,6 +117,10 @@ def estimate(way: str, row: MixtureRow, mixture: Mixture, models: Models, shelf:
         assert models.twin is not None
         on = run(whole_clip(models.twin, duration), mixture, blank(models.twin.config.picture), models.options)
         return better_of([on, mono - on], mixture.target.mean(dim=0))
+    if way == "against":
+        assert models.against is not None
+        seen = shelf.frames(row.target, row.target_start_seconds, duration, models.against.config.picture)
+        return run(models.against, mixture, seen, models.options)
     if way == "blank":
         return run(models.own, mixture, blank(picture), models.options)
     name, start_seconds = {
@@ -170,19 +175,24 @@ def fingerprint(model: Separator | Aligner | None) -> str:
 
 def _ways(row: MixtureRow, rows: Sequence[str], models: Models) -> Iterator[str]:
     for way in ROWS:
-        absent = (way == "pit" and models.twin is None) or (way == "interferer" and not row.interferer_has_picture)
+        absent = {
+            "pit": models.twin is None,
+            "against": models.against is None,
+            "interferer": not row.interferer_has_picture,
+            "third": not row.third,
+        }.get(way, False)
         if way in rows and not absent:
             yield way
 
 
 def _key(row: MixtureRow, way: str, prints: dict[str, str]) -> str:
     """Names an estimate: the whole row, the way, and the weights and options where they matter."""
-    weights = "" if way == "mixture" or way in DENOISERS else prints["pit"] if way == "pit" else prints["own"]
-    return key_of(_FIGURES_VERSION, row, way, weights)
+    weights = "" if way == "mixture" or way in DENOISERS else prints.get(way, prints["own"])
+    return key_of(_FIGURES_VERSION, row, "own" if way == "against" else way, weights)
 
 
 def _record(row: MixtureRow, way: str, estimated: Tensor, mixture: Mixture) -> Record:
     target, interferer = mixture.target.mean(dim=0), mixture.interferer.mean(dim=0)
     figures = dataclasses.asdict(score(estimated, target, interferer))
     figures |= dataclasses.asdict(heard(estimated, target, interferer, mixture.sample_rate_hz))
-    return Record(row.kind, way, row.target, row.interferer, row.pair, **figures)
+    return Record(row.kind, way, row.target, row.interferer, row.pair, **figures, level_db=row.level_db, face=row.face)

@@ -31,11 +31,11 @@ from .finetune_measure import measure
 from .finetune_mixtures import Shelf, held_out
 from .finetune_outcome import FinetuneOptions, Machine, Outcome
 from .finetune_prepare import FOOTAGE, close, is_closed, prepare_noise, prepare_takes, seconds_per_file, skipped
-from .finetune_takes import Take, Takes, by_hash, find_takes
 from .finetune_training import Pace, plan, tune, tuning_recipe
 from .finetune_verdict import judge
 from .recipe import Recipe
 from .shards import Shards, StoreConfig
+from .takes import Take, Takes, by_hash, find_takes
 
 __all__ = ["FinetuneOptions", "Outcome", "Progress", "finetune", "look"]
 

@@ -22,9 +22,9 @@ from avsep_plugin.media.read import centre_crop
 
 from .finetune_check import QUIET_RMS, loudness
 from .finetune_prepare import FOOTAGE, NOISE, source
-from .finetune_takes import FEWEST_TEST, Take
 from .mixing import Mixture
 from .shards import INT16_SCALE, Segment, Shards
+from .takes import FEWEST_TEST, Take
 
 Kind = Literal["voices", "noise"]
 COUNTS: dict[Kind, int] = {"voices": 64, "noise": 32}

@@ -8,9 +8,9 @@ from avsep_plugin.models import store
 
 from .finetune_check import Checked
 from .finetune_measure import Figures
-from .finetune_takes import Takes
 from .finetune_training import Pace
 from .finetune_verdict import Verdict, interval
+from .takes import Takes
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from avsep_plugin.media.read import AudioReader, FrameReader
 from avsep_plugin.media.shots import find_cuts
 from avsep_plugin.scenes.noise import NOISE_KINDS, make_noise
 
-from .finetune_takes import Take, by_hash, media_below
 from .prepare import MIN_SECONDS, SILENCE_PEAK, model_audio, to_channels
 from .shards import INT16_SCALE, Piece, ShardWriter, StoreConfig, read_manifest, write_store
+from .takes import Take, by_hash, media_below
 
 FOOTAGE, NOISE = "footage", "noise"
 PIECE_SECONDS = 4

@@ -16,7 +16,8 @@ from avsep_plugin.media.read import AudioReader, FrameReader, centre_crop
 from .mixtures import MixtureRow
 
 _CLIPS_KEPT = 64
-_LONGEST_SECONDS = 60
+LONGEST_SECONDS = 60
+"""No more of a file is looked at."""
 BLANK_LEVEL = 128
 """The blank picture is a uniform mid-grey: no face, no motion."""
 
@@ -58,7 +59,7 @@ class ClipShelf:
         """The whole sound of a clip. Raises DataError where the list names a clip that is not there."""
         try:
             with AudioReader(self.data / name) as reader:
-                samples = torch.from_numpy(reader.read(reader.sample_rate_hz * _LONGEST_SECONDS).copy())
+                samples = torch.from_numpy(reader.read(reader.sample_rate_hz * LONGEST_SECONDS).copy())
                 return Sound(samples, reader.sample_rate_hz, reader.start_seconds)
         except MediaNotFoundError as exc:
             raise DataError(f"{self.data} lacks {name}, which the list of mixtures names; is it the right data folder?") from exc

@@ -56,6 +56,9 @@ class MixtureRow:
     target_speaker: str
     interferer_speaker: str
     third_speaker: str
+    """Empty, as `third` is, where there is nobody else."""
+    face: float = 0.0
+    """Height of the target's face in heights of the picture; 0: not known."""
 
     @property
     def pair(self) -> str:
@@ -65,7 +68,7 @@ class MixtureRow:
     @property
     def interferer_has_picture(self) -> bool:
         """Whether the interferer is a person on a picture, and not a noise."""
-        return not self.interferer.startswith("noise/")
+        return not self.kind.startswith("noise")
 
 
 def read_list(name: str) -> list[MixtureRow]:
@@ -74,12 +77,18 @@ def read_list(name: str) -> list[MixtureRow]:
     source = packaged if packaged.is_file() else Path(name)
     try:
         table = list(csv.DictReader(source.read_text(encoding="utf-8").splitlines(), delimiter="\t"))
-        kinds: dict[str, Callable[[str], str | float]] = {f.name: float if f.type is float else str for f in dataclasses.fields(MixtureRow)}
+        fields = [f for f in dataclasses.fields(MixtureRow) if f.default is dataclasses.MISSING or not table or f.name in table[0]]
+        kinds: dict[str, Callable[[str], str | float]] = {f.name: float if f.type is float else str for f in fields}
         return [MixtureRow(**{name: convert(line[name]) for name, convert in kinds.items()}) for line in table]  # type: ignore[arg-type]
     except (OSError, UnicodeDecodeError) as exc:
         raise DataError(f"There is no list of mixtures '{name}'; known: {', '.join(LISTS)}.") from exc
     except (KeyError, ValueError, TypeError) as exc:
         raise DataError(f"'{name}' is not a list of mixtures: {exc}.") from exc
+
+
+def fixed(lists: Sequence[str] = LISTS, limit: int | None = None) -> list[MixtureRow]:
+    """The rows of some lists, `limit` of each, spread over it evenly (all if None). Raises DataError."""
+    return [row for name in lists for row in spread(read_list(name), limit)]
 
 
 def write_list(path: Path, rows: Iterable[MixtureRow]) -> None:

@@ -8,8 +8,8 @@ import pytest
 
 from avsep_plugin.errors import ConfigError, DataError
 from avsep_plugin.media.probe import MediaInfo, VideoStream
-from avsep_plugin.training import finetune_takes
-from avsep_plugin.training.finetune_takes import Take, default_recording, divided, find_takes, joined_by_clock
+from avsep_plugin.training import takes
+from avsep_plugin.training.takes import Take, default_recording, divided, find_takes, joined_by_clock
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_a_folder_is_looked_through(tmp_path: Path, make_clip: Callable[..., Pat
 def test_a_pattern_names_recordings_and_what_it_does_not_find_goes_by_the_rule(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, recordings: int
 ) -> None:
-    monkeypatch.setattr(finetune_takes, "_probed", lambda _folder, names: ({name: _info(None) for name in names}, {}))
-    monkeypatch.setattr(finetune_takes, "_checked", lambda tune, test, *_: {take.recording for take in [*tune, *test]})
+    monkeypatch.setattr(takes, "_probed", lambda _folder, names: ({name: _info(None) for name in names}, {}))
+    monkeypatch.setattr(takes, "_checked", lambda tune, test, *_: {take.recording for take in [*tune, *test]})
     for name in ("a1", "a2", "a3", "b1", "b2", "b3"):
         (tmp_path / f"{name}.mov").touch()
     assert len(find_takes(tmp_path, pattern)) == recordings  # type: ignore[arg-type]

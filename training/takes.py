@@ -58,8 +58,16 @@ class Takes:
 def find_takes(folder: Path, recording_pattern: str = "", speaker_pattern: str = "", test_share: float = 0.3) -> Takes:
     """Look at every media file below `folder` and divide the recordings; the same folder is always divided alike.
 
-    Of every speaker that `speaker_pattern` tells apart (searched like the other pattern), and of all where it is empty, the same share is
-    tested. Raises ConfigError (pattern) and DataError (nothing usable, too few recordings).
+    Of every speaker that `speaker_pattern` tells apart, and of all where it is empty, the same share is tested. Raises ConfigError
+    (pattern) and DataError (nothing usable, too few recordings).
+    """
+    takes, skipped = usable_takes(folder, recording_pattern, speaker_pattern)
+    return _checked(*divided(takes, test_share), skipped, folder)
+
+
+def usable_takes(folder: Path, recording_pattern: str = "", speaker_pattern: str = "") -> tuple[list[Take], dict[str, str]]:
+    """Every clip below `folder` that has sound and picture, and why the other files cannot be used; the patterns are searched in their
+    paths. Raises ConfigError (pattern) and DataError (nothing usable).
     """
     recording_rule, speaker_rule = _compiled(recording_pattern), _compiled(speaker_pattern)
     names = media_below(folder)
@@ -69,11 +77,10 @@ def find_takes(folder: Path, recording_pattern: str = "", speaker_pattern: str =
         raise DataError(f"{folder} holds no clip with sound and picture{reason}.")
     named = {name: found_by(recording_rule, name) or default_recording(name, list(infos)) for name in infos}
     recordings = joined_by_clock(named, infos)
-    takes = [
+    return [
         Take(name, recordings[name], found_by(speaker_rule, name) or recordings[name], float(info.duration_seconds or 0))
         for name, info in infos.items()
-    ]
-    return _checked(*divided(takes, test_share), skipped, folder)
+    ], skipped
 
 
 def media_below(folder: Path) -> list[str]:
