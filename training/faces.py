@@ -32,6 +32,7 @@ def face_height(path: Path, start_seconds: float, duration_seconds: float) -> fl
     None where most of the pictures have no face that is seen from the front. Raises as readers do.
     """
     import cv2
+    import cv2.data
 
     detector = cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / "haarcascade_frontalface_default.xml"))
     found = [_largest(detector, picture) for picture in _pictures(path, start_seconds, duration_seconds)]
