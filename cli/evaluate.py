@@ -24,10 +24,9 @@ class Asked:
     output_dir: Path
     model: str
     twin: str
-    lists: tuple[str, ...]
     rows: tuple[str, ...]
     mixtures: list[Any]
-    """separate: what is measured."""
+    """separate, region, pause: rows of a list."""
     against: str | None
     limit: int | None
     device: str
@@ -55,7 +54,7 @@ def _localize(network: Network, asked: Asked) -> None:
 
 def _region(network: Network, asked: Asked) -> None:
     judge = options.training("evaluate_region")
-    judge.evaluate_region(asked.data, network, asked.output_dir, asked.lists or judge.LISTS, asked.limit, asked.progress)
+    judge.evaluate_region(asked.data, network, asked.output_dir, asked.mixtures, asked.progress)
 
 
 def _pause(network: Network, asked: Asked) -> None:
@@ -63,7 +62,7 @@ def _pause(network: Network, asked: Asked) -> None:
 
     judge = options.training("evaluate_pause")
     networks = judge.Networks(network, zoo.load_aligner(store.aligner_beside(asked.model), asked.device))
-    judge.evaluate_pause(asked.data, networks, asked.output_dir, asked.lists or judge.LISTS, asked.limit, asked.progress)
+    judge.evaluate_pause(asked.data, networks, asked.output_dir, asked.mixtures, asked.progress)
 
 
 def _sync(network: Network, asked: Asked) -> None:
@@ -92,14 +91,16 @@ class Measurement:
     table: str
     measure: Callable[[Network, Asked], None]
     needs_data: bool = True
+    mixes: bool = False
+    """Whether it goes by a list of mixtures."""
 
 
 EVALUATED = {
-    "separate": Measurement("separate", "evaluation", _separate),
+    "separate": Measurement("separate", "evaluation", _separate, mixes=True),
     "align": Measurement("align", "align", _align),
     "localize": Measurement("align", "localize", _localize, needs_data=False),
-    "region": Measurement("separate", "region", _region),
-    "pause": Measurement("separate", "pause", _pause),
+    "region": Measurement("separate", "region", _region, mixes=True),
+    "pause": Measurement("separate", "pause", _pause, mixes=True),
     "sync": Measurement("align", "sync", _sync, needs_data=False),
     "action": Measurement("action", "action", _action),
 }
@@ -116,7 +117,7 @@ EVALUATED = {
     multiple=True,
     metavar="NAME|PATH",
     help="separate, region, pause: fixed lists of mixtures, or mixtures.tsv of another evaluation; may be repeated.  [default: all whose "
-    "clips are in DATA; separate: where none are, mixtures are drawn from whatever clips are there]",
+    "clips are in DATA; where none are, mixtures are drawn from whatever clips are there]",
 )
 @click.option("--levels", default="-5,0,5", metavar="DB,...", show_default=True, help="Of what is seen over the rest, in drawn mixtures.")
 @click.option("--noise", type=options.FOLDER, metavar="FOLDER", help="Noises for drawn mixtures.  [default: rendered]")
@@ -165,15 +166,14 @@ def evaluate(
 
     name = model or store.BUNDLED
     mixtures = []
-    if task == "separate":
-        wanted = options.training("drawn").Draw(
-            limit or options.training("drawn").PAIRS, _levels(levels), noise, recording_pattern, speaker_pattern, seed
-        )
+    if chosen.mixes:
+        drawn = options.training("drawn")
+        wanted = drawn.Draw(limit or drawn.PAIRS, _levels(levels), noise, recording_pattern, speaker_pattern, seed)
         with talk.count("looked at") as progress:
-            mixtures = options.training("drawn").mixtures(data, output_dir, lists, limit, wanted, progress)
+            mixtures = drawn.mixtures(data, output_dir, lists, limit, wanted, progress)
     network = zoo.load(name, chosen.network, device)
     with talk.count("done") as progress:
-        chosen.measure(network, Asked(data, output_dir, name, twin, lists, rows, mixtures, against, limit, device, progress))
+        chosen.measure(network, Asked(data, output_dir, name, twin, rows, mixtures, against, limit, device, progress))
     table = output_dir / chosen.table
     if json_path != Path("-"):
         click.echo(table.with_suffix(".md").read_text(encoding="utf-8"), nl=False)

@@ -254,6 +254,31 @@ def test_a_turned_partner_is_the_clip_itself_at_another_time(shards: Shards) -> 
             assert torch.allclose(batch.off[one, 0], batch.on[other] * batch.on[one].std() / batch.on[other].std(), atol=1e-3)
 
 
+def test_damage_is_the_same_for_all_sounds_of_a_mixture(shards: Shards) -> None:
+    clean = Batches([shards], recipe(partners=1.0)).mix(3, 8)
+    worn = Batches([shards], recipe(partners=1.0, damage=1.0)).mix(3, 8)
+    assert clean.frames.shape == worn.frames.shape
+    assert not torch.equal(clean.frames, worn.frames)
+    for first, second in zip(range(0, 8, 2), range(1, 8, 2), strict=True):
+        mixtures = [worn.on[n] + worn.off[n, 0] for n in (first, second)]
+        scale = (mixtures[0] * mixtures[1]).sum() / mixtures[1].square().sum()
+        assert torch.allclose(mixtures[0], scale * mixtures[1], atol=1e-3)
+
+
+def test_damage_takes_the_treble_and_no_more(shards: Shards) -> None:
+    windows, random = Batches([shards], recipe(damage=1.0)).windows, np.random.default_rng(0)
+    hiss = np.random.default_rng(1).standard_normal((2, windows.samples)).astype(np.float32)
+    for _ in range(10):
+        spectrum = np.abs(np.fft.rfft(windows.dulled(random, hiss)[0])) / np.abs(np.fft.rfft(hiss))
+        assert spectrum[:, : int(0.9 * 2500 / 4000 * spectrum.shape[1])].min() > 0.9
+
+
+def test_some_are_heard_alone(shards: Shards) -> None:
+    off = Batches([shards], recipe(alone=0.5)).mix(0, 40).off
+    silent = sum(not one.any() for one in off)
+    assert 8 < silent < 32
+
+
 def test_off_screen_level_stays_in_its_range(shards: Shards) -> None:
     batch = Batches([shards], recipe(level_db=3.0)).mix(2, 30)
     ratio_db = 20 * torch.log10(batch.off[:, 0].square().mean((1, 2)).sqrt() / batch.on.square().mean((1, 2)).sqrt())

@@ -12,7 +12,7 @@ from avsep_plugin.config import ModelConfig, PictureConfig, StftConfig, WindowCo
 from avsep_plugin.scenes.export import write_clip
 from avsep_plugin.training.evaluate_pause import PAUSE_SECONDS, Networks, PauseRecord, evaluate_pause, markdown, with_pause
 from avsep_plugin.training.mixing import Mixture
-from avsep_plugin.training.mixtures import MixtureRow, write_list
+from avsep_plugin.training.mixtures import MixtureRow, fixed, write_list
 
 RATE = 8000
 CONFIG = ModelConfig(
@@ -66,7 +66,7 @@ def data(tmp_path: Path) -> Path:
 
 def test_a_resting_picture_turns_the_pause_down(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("avsep_plugin.training.evaluate_pause.ABSTAIN_BELOW", 0.0)
-    records = evaluate_pause(data, Networks(MotionMask(), Sure()), tmp_path / "out", [str(data / "pair.tsv")])  # type: ignore[arg-type]
+    records = evaluate_pause(data, Networks(MotionMask(), Sure()), tmp_path / "out", fixed([str(data / "pair.tsv")]))  # type: ignore[arg-type]
     down = {record.row: record.down_db for record in records}
     assert down["mixture"] == 0
     assert down["own"] == pytest.approx(20, abs=1)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from avsep_plugin.cli.main import run
 from avsep_plugin.config import ModelConfig, PictureConfig, StftConfig, WindowConfig
 from avsep_plugin.training.evaluate_region import evaluate_region, own_minus_other
-from avsep_plugin.training.mixtures import MixtureRow, write_list
+from avsep_plugin.training.mixtures import MixtureRow, fixed, write_list
 
 RATE = 8000
 CONFIG = ModelConfig(
@@ -67,7 +67,7 @@ def pairs(tmp_path: Path) -> str:
 def test_the_own_half_gives_the_own_voice_and_the_other_half_the_other(pairs: str, tmp_path: Path) -> None:
     model: Any = BrightnessMask()
     before = sorted(path.name for path in tmp_path.iterdir())
-    results = evaluate_region(tmp_path, model, tmp_path / "out", [pairs])
+    results = evaluate_region(tmp_path, model, tmp_path / "out", fixed([pairs]))
     assert results.kinds() == ["pair"]
     means = {row: results.mean("pair", row, "right_voice") for row in ("own", "other")}
     assert {row: (mean.value, mean.n) for row, mean in means.items() if mean} == {"own": (100, 2), "other": (0, 2)}

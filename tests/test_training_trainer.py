@@ -5,6 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tiny_training import TINY, recipe, weights, write_shards
@@ -159,6 +160,18 @@ def test_the_loss_knows_which_sound_was_kept(logits: float, right: bool) -> None
     batch = MixBatch(torch.zeros(2, 15, 16, 16, 1, dtype=torch.uint8), torch.randn(2, 2, 4800), 1e-4 * torch.randn(2, 1, 2, 4800))
     _, figures = separate_loss(model, batch, "si_sdr")
     assert bool(figures["right_voice"] > 0.5) == right
+
+
+def test_of_a_sound_that_is_heard_alone_nothing_is_to_be_taken_away() -> None:
+    torch.manual_seed(0)
+    batch = MixBatch(torch.zeros(2, 15, 16, 16, 1, dtype=torch.uint8), torch.randn(2, 2, 4800), torch.zeros(2, 1, 2, 4800))
+    losses = []
+    for logits in (-3.0, 0.0, 3.0, 8.0):
+        model = Oracle(TINY)
+        model.logits = logits
+        losses.append(float(separate_loss(model, batch, "si_sdr")[0]))
+    assert losses == sorted(losses, reverse=True)
+    assert np.isfinite(losses).all()
 
 
 @pytest.mark.parametrize("loss", ["si_sdr", "l1", "compressed"])

@@ -101,11 +101,17 @@ class Batches:
     def mix(self, step: int, size: int, first: int = 0) -> MixBatch:
         """Items [first, first + size) of a batch of mix-and-separate; they are drawn in pairs, of which one may lie outside."""
         pairs = range(first // 2, (first + size + 1) // 2)
-        items = [item for number in pairs for item in self._pair(self._random(step, number))][first % 2 :][:size]
+        items = [item for number in pairs for item in self._whole_pair(self._random(step, number))][first % 2 :][:size]
         return MixBatch(*(torch.from_numpy(np.stack(parts)) for parts in zip(*items, strict=True)))
 
     def _random(self, step: int, number: int) -> Random:
         return np.random.default_rng((self.recipe.seed, step, number))
+
+    def _whole_pair(self, random: Random) -> list[tuple[npt.NDArray[np.uint8], Audio, Audio]]:
+        """A pair with the damage that its sounds have in common."""
+        (seen, on, off), (other_seen, other_on, other_off) = self._pair(random)
+        on, off, other_on, other_off = self.windows.dulled(random, on, off, other_on, other_off)
+        return [(seen, on, off), (other_seen, other_on, other_off)]
 
     def _pair(self, random: Random) -> list[tuple[npt.NDArray[np.uint8], Audio, Audio]]:
         return self._partners(random) if random.random() < self.data.partners else [self._mix_item(random), self._mix_item(random)]
@@ -178,6 +184,8 @@ class Batches:
         """A clip with off-screen sounds of the corpora that the recipe names."""
         clip = self._pick(random, self.seen[_draw(random, self.clip_shares)])
         frames, on = self._window(random, clip)
+        if self.data.alone and random.random() < self.data.alone:
+            return frames, on, np.zeros((self.data.mixtures_per_clip, *on.shape), np.float32)
         return frames, on, self._interferers(random, clip, on)
 
     def _window(self, random: Random, clip: Segment) -> tuple[npt.NDArray[np.uint8], Audio]:

@@ -33,9 +33,8 @@ from .evaluate_region import SQUARE
 from .evaluation_table import write_text
 from .metrics import CLAMP_DB, Mean, clustered_mean, si_sdr
 from .mixing import ClipShelf, Mixture
-from .mixtures import MixtureRow, read_list, spread
+from .mixtures import MixtureRow
 
-LISTS = ("grid-0db", "newsreaders-0db")
 PAUSE_SECONDS = 2
 ABSTAIN_BELOW = 0.3
 TITLES = {
@@ -73,16 +72,15 @@ def evaluate_pause(
     data: Path,
     models: Networks,
     output: Path,
-    lists: Sequence[str] = LISTS,
-    limit: int | None = None,
+    mixtures: Sequence[MixtureRow],
     progress: Callable[[int, int], None] | None = None,
 ) -> list[PauseRecord]:
-    """Evaluate on lists of mixtures of two people and write `pause.md` and `pause.json` into `output`.
+    """Evaluate on mixtures of two people and write `pause.md` and `pause.json` into `output`.
 
-    data: the folder that the lists' names are relative to. limit: so many rows of each list, spread over it evenly.
-    progress(done, total) after every row. Raises DataError (unknown list, clip missing).
+    data: the folder that names in mixtures are relative to; those with noise are left out. progress(done, total) after every row. Raises
+    DataError (clip missing).
     """
-    rows = [row for name in lists for row in spread(read_list(name), limit) if row.interferer_has_picture]
+    rows = [row for row in mixtures if row.interferer_has_picture]
     shelf = ClipShelf(data)
     records: list[PauseRecord] = []
     for done, row in enumerate(rows, start=1):

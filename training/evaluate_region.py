@@ -34,9 +34,8 @@ from .evaluate import oracle_mask
 from .evaluation_table import Record, Results, write_text
 from .metrics import Mean, clustered_mean, score
 from .mixing import ClipShelf, Mixture
-from .mixtures import MixtureRow, read_list, spread
+from .mixtures import MixtureRow
 
-LISTS = ("newsreaders-0db", "grid-0db")
 TITLES = {
     "mixture": "mixture unchanged",
     "oracle": "oracle ratio mask",
@@ -54,16 +53,15 @@ def evaluate_region(
     data: Path,
     model: Separator,
     output: Path,
-    lists: Sequence[str] = LISTS,
-    limit: int | None = None,
+    mixtures: Sequence[MixtureRow],
     progress: Callable[[int, int], None] | None = None,
 ) -> Results:
-    """Evaluate on lists of mixtures of two people and write `region.md` and `region.json` into `output`.
+    """Evaluate on mixtures of two people and write `region.md` and `region.json` into `output`.
 
-    data: the folder that the lists' names are relative to. limit: so many pairs of each list, spread over it evenly.
-    progress(done, total) after every pair. Raises DataError (unknown list, clip missing).
+    data: the folder that names in mixtures are relative to; those with noise are left out. progress(done, total) after every pair. Raises
+    DataError (clip missing).
     """
-    rows = [row for name in lists for row in spread(read_list(name), limit) if row.interferer_has_picture]
+    rows = [row for row in mixtures if row.interferer_has_picture]
     shelf = ClipShelf(data)
     records: list[Record] = []
     for done, row in enumerate(rows, start=1):

@@ -27,6 +27,9 @@ class DataConfig:
     scattered: float = 0.0
     """In so large a share of the clips the picture is made smaller, by up to a half, and moved to any place, its edges drawn out to
     fill the rest: a network that sees every face in the same place learns the place instead of the face."""
+    damage: float = 0.0
+    """In so large a share of the windows the picture is soft and grainy, and in as large a share of the mixtures the sound has no treble,
+    as poor light, cheap lenses and low bit rates leave them."""
     speed: float = 0.0
     """Picture and sound of a clip are played (1 +- speed) times as fast."""
     shift_seconds: tuple[float, float] = (2.17, 5.87)
@@ -48,6 +51,8 @@ class DataConfig:
     """separate: in so large a share of these pairs the partner is the clip itself, turned round in time: picture and sound from the middle
     to the end, then from the beginning, both sounds faded at the seam. Who is seen then tells nothing about which voice to keep, only the
     movement does."""
+    alone: float = 0.0
+    """separate: in so large a share of the mixtures that are no partners there is no off-screen sound: what is seen is to stay whole."""
     backgrounds: dict[str, float] = field(default_factory=dict)
     """separate: share of background sounds from each corpus that may lie under a mixture as a third sound."""
     background: float = 0.0

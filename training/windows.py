@@ -14,6 +14,9 @@ Random = np.random.Generator
 Audio = npt.NDArray[np.float32]
 
 _SMALLEST, _FARTHEST = 0.5, 0.8
+_SOFTEST, _GRAIN = 0.35, 14.0
+"""Damaged pictures are stored at down to that share of their size, with noise of up to so many grey levels RMS."""
+_LOWEST_TREBLE_HZ = 2500.0
 
 
 class Windows:
@@ -70,7 +73,21 @@ class Windows:
             offset = 128 * random.uniform(-self.data.brightness, self.data.brightness)
             table = np.clip((np.arange(256) - 128) * gain + 128 + offset, 0, 255).astype(np.uint8)
             frames = table[frames]
+        if self._is_damaged(random):
+            frames = _damaged(random, frames)
         return np.ascontiguousarray(frames)
+
+    def _is_damaged(self, random: Random) -> bool:
+        return bool(self.data.damage and random.random() < self.data.damage)
+
+    def dulled(self, random: Random, *sounds: Audio) -> list[Audio]:
+        """Sounds [..., N] of one mixture as they are, or all of them without their treble from one frequency on."""
+        if not self._is_damaged(random):
+            return list(sounds)
+        edge = random.uniform(_LOWEST_TREBLE_HZ, self.model.sample_rate_hz / 2)
+        frequencies = np.fft.rfftfreq(self.samples, 1 / self.model.sample_rate_hz)
+        gain = 1 / (1 + (frequencies / edge) ** 24)
+        return [np.fft.irfft(np.fft.rfft(sound) * gain, self.samples).astype(np.float32) for sound in sounds]
 
     def sound(self, clip: Segment, start: float, speed: float) -> Audio:
         """Window of sound [2, N] from a start frame on (not before the clip's own); silence where the clip has ended."""
@@ -82,6 +99,17 @@ class Windows:
             piece = np.stack([np.interp(places, np.arange(piece.shape[1]), channel, right=0.0) for channel in piece]).astype(np.float32)
         piece = piece[:, : self.samples]
         return np.pad(piece, ((0, 0), (0, self.samples - piece.shape[1])))
+
+
+def _damaged(random: Random, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """[T, H, W, C] stored smaller and enlarged again, with noise of its own in every picture."""
+    pictures = torch.from_numpy(np.ascontiguousarray(frames)).movedim(-1, 1).float()
+    size = pictures.shape[-2:]
+    small = [max(4, round(side * random.uniform(_SOFTEST, 1))) for side in size]
+    soft = nn.functional.interpolate(pictures, small, mode="bilinear", antialias=True)
+    large = nn.functional.interpolate(soft, size, mode="bilinear").movedim(1, -1).numpy()
+    grain = random.uniform(0, _GRAIN) * random.standard_normal(large.shape, np.float32)
+    return np.asarray(np.clip(np.rint(large + grain), 0, 255), np.uint8)
 
 
 def _scattered(random: Random, frames: npt.NDArray[np.uint8], size: int) -> npt.NDArray[np.uint8]:
