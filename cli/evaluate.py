@@ -37,7 +37,7 @@ def _separate(network: Network, asked: Asked) -> None:
     from avsep_plugin.models import zoo
 
     judge = options.training("evaluate")
-    rows = asked.rows or judge.rows_here()
+    rows = (*asked.rows, "against") if asked.rows else judge.rows_here()
     twin = zoo.load_separator(asked.twin, asked.device) if "pit" in rows else None
     against = zoo.load_separator(asked.against, asked.device) if asked.against else None
     judge.evaluate(asked.data, judge.Models(network, twin, against), asked.output_dir, asked.mixtures, rows, asked.progress)
@@ -113,12 +113,10 @@ EVALUATED = {
 @options.model("mini")
 @click.option("--twin", default="mini-audio", metavar="NAME|PATH", show_default=True, help="separate: audio-only twin, for the row `pit`.")
 @click.option(
-    "--lists",
-    multiple=True,
-    metavar="NAME|PATH",
+    "--lists", multiple=True, metavar="NAME|PATH",
     help="separate, region, pause: fixed lists of mixtures, or mixtures.tsv of another evaluation; may be repeated.  [default: all whose "
     "clips are in DATA; where none are, mixtures are drawn from whatever clips are there]",
-)
+)  # fmt: skip
 @click.option("--levels", default="-5,0,5", metavar="DB,...", show_default=True, help="Of what is seen over the rest, in drawn mixtures.")
 @click.option("--noise", type=options.FOLDER, metavar="FOLDER", help="Noises for drawn mixtures.  [default: rendered]")
 @options.recording_pattern
