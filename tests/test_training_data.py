@@ -300,7 +300,7 @@ def test_a_smaller_portion_is_part_of_a_larger_one(tmp_path: Path) -> None:
     prepare([tmp_path / "talk"], tmp_path / "shards", MODEL)
 
     def used(portion: float) -> set[str]:
-        return {segment.source for segment in Batches([Shards(tmp_path / "shards")], recipe(portion=portion)).seen["talk"]}
+        return {segment.source for segment in Batches([Shards(tmp_path / "shards")], recipe(portion=portion)).pools.seen["talk"]}
 
     assert 0 < len(used(0.4)) < len(used(0.7)) < len(used(1.0)) == 12
     assert used(0.4) < used(0.7)

@@ -267,7 +267,7 @@ def test_a_background_lies_under_a_mixture_that_both_pictures_share(shards: Path
 
 def test_a_background_lies_under_so_many_mixtures(shards: Path) -> None:
     batches, random = Batches([Shards(shards)], small("paper-large")), np.random.default_rng(0)
-    clip = batches.seen["voxceleb1"][0]
+    clip = batches.pools.seen["voxceleb1"][0]
     on = batches.windows.sound(clip, 0, 1.0)
     share = sum(bool(batches._background(random, clip, on).any()) for _ in range(2000)) / 2000
     assert share == pytest.approx(0.08, abs=4 * (0.08 * 0.92 / 2000) ** 0.5)

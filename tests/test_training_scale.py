@@ -125,8 +125,8 @@ def test_workers_draw_what_a_thread_draws(shards: Path) -> None:
 @pytest.mark.slow
 def test_what_a_worker_cannot_draw_is_one_sentence(shards: Path) -> None:
     batches = Batches([Shards(shards)], replace(plan(), data=replace(plan().data, corpora={"talk": 1.0}, interferers={"hum": 1.0})))
-    batches.corpora["hum"] = batches.seen["talk"][:1]
-    batches.seen["talk"] = batches.seen["talk"][:1]
+    batches.pools.corpora["hum"] = batches.pools.seen["talk"][:1]
+    batches.pools.seen["talk"] = batches.pools.seen["talk"][:1]
     with pytest.raises(DataError, match=r"^Corpus 'talk' has nothing to mix with[^\n]*$"):
         list(drawn_ahead(Share(batches, 4), range(2), 1, pin=False))
 

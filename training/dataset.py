@@ -1,19 +1,14 @@
 """shards -> batches. Item i of batch n is a function of the seed, n and i alone, so that a resumed run sees what it would have seen, and
 several processes draw one batch between them, each its own items."""
 
-import hashlib
-from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from avsep_plugin.config import ModelConfig
-from avsep_plugin.errors import DataError
-
+from .pools import Pools, drawn, pick
 from .recipe import Recipe
 from .shards import Segment, Shards
 from .splits import class_labels
@@ -62,25 +57,9 @@ class Batches:
 
     def __init__(self, shards: list[Shards], recipe: Recipe) -> None:
         self.recipe, self.data, self.model = recipe, recipe.data, recipe.model
-        self.homes: dict[str, Shards] = {}
-        self.corpora: dict[str, list[Segment]] = defaultdict(list)
-        for home in shards:
-            check_store(home, self.model)
-            for segment in filter(self._is_used, home.segments):
-                self.homes[segment.key] = home
-                self.corpora[segment.corpus].append(segment)
-        self.seen = {name: [s for s in segments if s.frames is not None] for name, segments in self.corpora.items()}
-        self.clip_shares = _shares(self.data.corpora or {n: float(len(s)) for n, s in self.seen.items() if s}, self.seen, "pictures")
-        others = {name: share for name, share in self.data.interferers.items() if name != "same"}
-        _shares(others, self.corpora, "sounds")
-        _shares(self.data.backgrounds, self.corpora, "backgrounds")
-        self.labels = class_labels(self.seen, self.model.classes) if self.model.task == "action" else {}
-        self.windows = Windows(self.data, self.model, self.homes)
-
-    def _is_used(self, segment: Segment) -> bool:
-        """Whether a segment's file is of the portion that the recipe takes."""
-        drawn = int.from_bytes(hashlib.sha256(segment.source.encode()).digest()[:4], "big") / 2**32
-        return drawn < self.data.portion
+        self.pools = Pools(shards, recipe)
+        self.labels = class_labels(self.pools.seen, self.model.classes) if self.model.task == "action" else {}
+        self.windows = Windows(self.data, self.model, self.pools.homes)
 
     def batch(self, step: int, size: int, first: int = 0) -> Batch:
         """Items [first, first + size) of batch number `step` of the recipe's task."""
@@ -117,13 +96,13 @@ class Batches:
         return self._partners(random) if random.random() < self.data.partners else [self._mix_item(random), self._mix_item(random)]
 
     def _align_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, Audio]:
-        corpus = _draw(random, self.clip_shares)
-        clip = self._pick(random, self.seen[corpus])
+        pool = self.pools.clips(random)
+        clip = pick(random, pool)
         speed = self.windows.speed(random)
         start, other_start = self.windows.shifted_starts(random, clip, speed)
         frames, aligned = self.windows.frames(random, clip, start, speed), self.windows.sound(clip, start, speed)
         if self.data.negatives == "other" or other_start is None or (self.data.negatives == "both" and random.random() < 0.5):
-            other = self._pick(random, self.seen[corpus], unlike=clip)
+            other = pick(random, pool, unlike=clip)
             wrong = self.windows.sound(other, self.windows.start(random, other, speed), speed)
         else:
             wrong = self.windows.sound(clip, other_start, speed)
@@ -135,7 +114,7 @@ class Batches:
         return frames, aligned, wrong
 
     def _action_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, np.int64]:
-        clip = self._pick(random, self.seen[_draw(random, self.clip_shares)])
+        clip = pick(random, self.pools.clips(random))
         speed = self.windows.speed(random)
         start = self.windows.start(random, clip, speed)
         frames = self.windows.frames(random, clip, start, speed)
@@ -145,13 +124,13 @@ class Batches:
     def _partners(self, random: Random) -> list[tuple[npt.NDArray[np.uint8], Audio, Audio]]:
         """Two clips of one corpus, or one and itself turned, each with the other's sound as its first off-screen one: one mixture, two
         pictures."""
-        pool = self.seen[_draw(random, self.clip_shares)]
-        first = self._pick(random, pool)
+        pool = self.pools.clips(random)
+        first = pick(random, pool)
         if self.data.turned and random.random() < self.data.turned:
             clips = (first, first)
             seen = self._turned(random, *self._window(random, first))
         else:
-            clips = (first, self._pick(random, pool, unlike=first))
+            clips = (first, pick(random, pool, unlike=first))
             seen = [self._window(random, clip) for clip in clips]
         (_, sound), (_, other) = seen
         level = self._level(random) * _rms(sound) / max(_rms(other), 1e-6)
@@ -182,7 +161,7 @@ class Batches:
 
     def _mix_item(self, random: Random) -> tuple[npt.NDArray[np.uint8], Audio, Audio]:
         """A clip with off-screen sounds of the corpora that the recipe names."""
-        clip = self._pick(random, self.seen[_draw(random, self.clip_shares)])
+        clip = pick(random, self.pools.clips(random))
         frames, on = self._window(random, clip)
         if self.data.alone and random.random() < self.data.alone:
             return frames, on, np.zeros((self.data.mixtures_per_clip, *on.shape), np.float32)
@@ -204,63 +183,26 @@ class Batches:
         """A third sound, or most often silence."""
         if not self.data.background or random.random() >= self.data.background:
             return np.zeros_like(on)
-        return self._against(random, clip, on, self.corpora[_draw(random, self.data.backgrounds)])
+        return self._against(random, clip, on, self.pools.corpora[drawn(random, self.data.backgrounds)])
 
     def _level(self, random: Random) -> float:
         return float(10 ** (random.uniform(-self.data.level_db, self.data.level_db) / 20))
 
     def _interferer(self, random: Random, clip: Segment, on: Audio) -> Audio:
         """An off-screen sound at a random level against the on-screen one."""
-        kind = _draw(random, self.data.interferers)
-        return self._against(random, clip, on, self.corpora[clip.corpus if kind == "same" else kind])
+        kind = drawn(random, self.data.interferers)
+        return self._against(random, clip, on, self.pools.corpora[clip.corpus if kind == "same" else kind])
 
     def _against(self, random: Random, clip: Segment, on: Audio, pool: list[Segment]) -> Audio:
         """A sound of `pool` at a random level against the on-screen one."""
         sound = np.zeros_like(on)
         for _ in range(_TRIES):
-            other = self._pick(random, pool, unlike=clip)
+            other = pick(random, pool, unlike=clip)
             speed = self.windows.speed(random)
             sound = self.windows.sound(other, self.windows.start(random, other, speed), speed)
             if _rms(sound) > _QUIET_RMS:
                 break
         return np.asarray(sound * (self._level(random) * _rms(on) / max(_rms(sound), 1e-6)), np.float32)
-
-    def _pick(self, random: Random, pool: list[Segment], unlike: Segment | None = None) -> Segment:
-        """A clip, where `unlike` is given one of another recording and another known speaker; DataError where there is none."""
-        if unlike is None:
-            return pool[int(random.integers(len(pool)))]
-        for _ in range(_TRIES):
-            clip = pool[int(random.integers(len(pool)))]
-            if _differ(clip, unlike):
-                return clip
-        others = [clip for clip in pool if _differ(clip, unlike)]
-        if not others:
-            raise DataError(f"Corpus '{pool[0].corpus}' has nothing to mix with {unlike.source}: every clip of it is of the same speaker.")
-        return others[int(random.integers(len(others)))]
-
-
-def check_store(home: Shards, model: ModelConfig) -> None:
-    """Raises DataError for shards that were prepared for another model."""
-    store = home.store
-    if (store.sample_rate_hz, store.picture) != (model.sample_rate_hz, model.picture):
-        raise DataError(f"{home.folder} was prepared for other rates or picture sizes than model '{model.name}' has; prepare it again.")
-
-
-def _shares(shares: dict[str, float], pools: dict[str, Any], what: str) -> dict[str, float]:
-    for name in shares:
-        if not pools.get(name):
-            raise DataError(f"The recipe draws {what} from corpus '{name}', of which the shards have none; they have {', '.join(pools)}.")
-    return shares
-
-
-def _draw(random: Random, shares: dict[str, float]) -> str:
-    names = list(shares)
-    weights = np.array([shares[name] for name in names])
-    return names[int(random.choice(len(names), p=weights / weights.sum()))]
-
-
-def _differ(clip: Segment, other: Segment) -> bool:
-    return clip.source != other.source and (not clip.speaker or clip.speaker != other.speaker)
 
 
 def _rms(sound: Audio) -> float:

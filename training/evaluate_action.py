@@ -25,10 +25,10 @@ from avsep_plugin.errors import ConfigError, DataError
 from avsep_plugin.media.read import centre_crop
 from avsep_plugin.models.action import Recogniser
 
-from .dataset import check_store
 from .evaluation_table import write_text
 from .metrics import Mean, clustered_mean
 from .mixtures import spread
+from .pools import check_store
 from .shards import INT16_SCALE, Segment, Shards
 from .splits import class_labels, class_of
 
