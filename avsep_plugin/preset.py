@@ -25,9 +25,9 @@ from typing import Literal
 
 import platformdirs
 
-from avsep_plugin.config import from_dict
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.finish_steps import FinishStep, grouped
+from avsep_plugin.plain import from_dict
 
 Highs = Literal["follow", "keep", "cut"]
 Reconstruction = Literal["editor", "original"]

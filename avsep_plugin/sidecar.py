@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from avsep_plugin.atomic import write_text
-from avsep_plugin.config import from_dict
 from avsep_plugin.errors import ConfigError, MediaError, NotMediaError, SidecarError
+from avsep_plugin.plain import from_dict
 
 SCHEMA = 1
 SUFFIX = ".avsep.json"

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from avsep_plugin import sidecar
-from avsep_plugin.config import from_dict
 from avsep_plugin.discover import Job
 from avsep_plugin.errors import AvsepError
 from avsep_plugin.models import store
+from avsep_plugin.plain import from_dict
 from avsep_plugin.work import Progress
 
 if TYPE_CHECKING:

@@ -52,8 +52,8 @@ def show_model(name: str, json_path: Path | None) -> None:
       avsep models show mini
       avsep models show multisensory/full --json -
     """
-    from avsep_plugin.config import to_dict
     from avsep_plugin.models.checkpoint import describe
+    from avsep_plugin.plain import to_dict
 
     card = _card(name)
     files = {task: str(path) for task, path in card.files.items()}
@@ -199,9 +199,10 @@ def calibrate_model(talk: Talk, weights: Path, figures: Path, output: Path) -> N
       avsep evaluate data -o evaluation --task align --model runs/align/model.safetensors
       avsep models calibrate runs/align/model.safetensors --from evaluation/align.json -o studio-align.safetensors
     """
-    from avsep_plugin.config import CalibrationConfig, from_dict
+    from avsep_plugin.config import CalibrationConfig
     from avsep_plugin.errors import DataError
     from avsep_plugin.models.checkpoint import calibrate
+    from avsep_plugin.plain import from_dict
 
     try:
         calibration = from_dict(CalibrationConfig, json.loads(figures.read_text(encoding="utf-8"))["calibrated"]["calibration"])

@@ -6,8 +6,8 @@ from typing import Any, get_args
 
 import click
 
-from avsep_plugin.config import from_dict
 from avsep_plugin.models import store
+from avsep_plugin.plain import from_dict
 from avsep_plugin.preset import BitDepth, FileFormat, Highs, Preset, Reconstruction, load
 from avsep_plugin.tasks import SeparateTask
 

@@ -61,7 +61,7 @@ def timeline(
       avsep timeline stems/talk -o timelines --format fcp7 --link result
       avsep timeline stems/talk/separate.avsep.json -o timelines --on-above 0.9 --no-cuts
     """
-    from avsep_plugin.config import from_dict
+    from avsep_plugin.plain import from_dict
     from avsep_plugin.timeline.clips import MarkOptions
     from avsep_plugin.timeline.export import Request, export, look
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig, SeparatorConfig, StftConfig, WindowConfig, from_dict, to_dict
+from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig, SeparatorConfig, StftConfig, WindowConfig
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.models import published
+from avsep_plugin.plain import from_dict, to_dict
 
 SCALED = ModelConfig(
     name="small",

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FOLDERS = {"avsep_plugin": (), "cli": ("cli",), "presets": ("presets",), "training": ("training",)}
 
-VALUES = {"errors", "clip", "config", "atomic"}
+VALUES = {"errors", "clip", "config", "plain", "atomic"}
 MACHINERY = {
     "dsp",
     "media",
@@ -62,9 +62,10 @@ OURS = {
     "errors": set(),
     "atomic": {"errors"},
     "clip": {"errors"},
-    "config": {"errors"},
+    "config": set(),
+    "plain": {"errors"},
     "finish_steps": {"errors"},
-    "preset": {"errors", "config", "finish_steps", "presets"},
+    "preset": {"errors", "plain", "finish_steps", "presets"},
     "discover": {"errors"},
     "media": VALUES,
     "dsp": VALUES,
@@ -118,7 +119,7 @@ OURS = {
     "syncing": VALUES | {"media", "models", "pipeline", "footage", "publish", "sync_curve", "sync_file", "sync_pieces"},
     "inputs": {"errors"},
     "naming": {"errors"},
-    "sidecar": {"errors", "atomic", "config"},
+    "sidecar": {"errors", "atomic", "plain"},
     "resume": {"errors", "discover", "sidecar", "work"},
     "workplace": {"errors", "sidecar"},
     "batch": {"errors", "atomic", "discover", "sidecar", "resume", "workplace", "work"},
@@ -129,7 +130,7 @@ OURS = {
     "cluster": {"errors", "discover", "workplace", "work", "batch", "worker", "workers", "cluster_worker"},
     "tasks": {
         "errors",
-        "config",
+        "plain",
         "discover",
         "sidecar",
         "work",

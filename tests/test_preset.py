@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from avsep_plugin import preset
-from avsep_plugin.config import from_dict
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.finish_steps import FinishStep
+from avsep_plugin.plain import from_dict
 from avsep_plugin.preset import Preset
 
 

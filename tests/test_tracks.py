@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from avsep_plugin.clip import Float32
-from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig, StftConfig, WindowConfig, from_dict
+from avsep_plugin.config import FusedConfig, ModelConfig, PictureConfig, StftConfig, WindowConfig
 from avsep_plugin.dsp.stft import analyse
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.files import SeparateFileOptions, separate_file, separation_outputs
 from avsep_plugin.media.probe import probe
 from avsep_plugin.media.read import AudioReader
+from avsep_plugin.plain import from_dict
 
 STFT = StftConfig(512, 128, 512)
 CONFIG = ModelConfig(

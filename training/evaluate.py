@@ -27,7 +27,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from avsep_plugin.config import ModelConfig, to_dict
+from avsep_plugin.config import ModelConfig
 from avsep_plugin.dsp.levels import decibels
 from avsep_plugin.dsp.masks import ratio_mask
 from avsep_plugin.dsp.stft import analyse, synthesise
@@ -36,6 +36,7 @@ from avsep_plugin.errors import ConfigError
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
 from avsep_plugin.pipeline import DEFAULTS, SeparateOptions, held, separate
+from avsep_plugin.plain import to_dict
 
 from .denoisers import DENOISERS, denoise, missing_library
 from .evaluation_table import Record, Results, write_results

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from avsep_plugin.config import ModelConfig, from_dict
+from avsep_plugin.config import ModelConfig
 from avsep_plugin.errors import ConfigError
+from avsep_plugin.plain import from_dict
 
 Loss = Literal["align", "action", "si_sdr", "l1", "compressed"]
 

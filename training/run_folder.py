@@ -20,8 +20,8 @@ from typing import Any
 import tomli_w
 
 from avsep_plugin.atomic import write_text
-from avsep_plugin.config import from_dict, to_dict
 from avsep_plugin.errors import ConfigError, DataError
+from avsep_plugin.plain import from_dict, to_dict
 from avsep_plugin.sidecar import look_at, sha256_of
 
 from .job import Job

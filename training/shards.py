@@ -20,8 +20,9 @@ import numpy as np
 import numpy.typing as npt
 
 from avsep_plugin.atomic import atomic
-from avsep_plugin.config import PictureConfig, from_dict, to_dict
+from avsep_plugin.config import PictureConfig
 from avsep_plugin.errors import ConfigError, DataError
+from avsep_plugin.plain import from_dict, to_dict
 
 from .shard_file import Place, member, write_shard
 

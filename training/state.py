@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from avsep_plugin.atomic import atomic
-from avsep_plugin.config import from_dict, to_dict
 from avsep_plugin.errors import ConfigError, ModelError
+from avsep_plugin.plain import from_dict, to_dict
 
 from .recipe import Recipe
 

@@ -15,11 +15,12 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from avsep_plugin.atomic import atomic
-from avsep_plugin.config import CalibrationConfig, ModelConfig, from_dict, to_dict
+from avsep_plugin.config import CalibrationConfig, ModelConfig
 from avsep_plugin.errors import ConfigError, ModelError
 from avsep_plugin.models.action import Recogniser
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator
+from avsep_plugin.plain import from_dict, to_dict
 
 FORMAT = "avsep-1"
 Network = Aligner | Separator | Recogniser
