@@ -124,7 +124,7 @@ EVALUATED = {
 @click.option("--seed", type=click.IntRange(0), default=2018, show_default=True, help="Of the draw.")
 @click.option("--against", metavar="NAME|PATH", help="separate: another separator, compared with mixture by mixture.")
 @click.option("--rows", multiple=True, metavar="NAME", help="separate, action: rows of the table; may be repeated.  [default: all]")
-@click.option("--limit", type=click.IntRange(1), help="So many mixtures of each list, clips or scenes.  [default: all; drawn: 30]")
+@click.option("--limit", type=click.IntRange(1), help="So many mixtures of each list, clips or scenes.  [default: all; drawn: 20]")
 @options.device
 @options.json_report
 @options.talking

@@ -29,7 +29,7 @@ from .mixtures import LISTS, MixtureRow, fixed, read_list, write_list
 from .takes import by_hash, media_below, usable_takes
 
 LEVELS_DB = (-5.0, 0.0, 5.0)
-PAIRS = 30
+PAIRS = 20
 """Of each kind, where nobody says."""
 SEED = 2018
 _MOST_SECONDS = 8.0
