@@ -6,16 +6,21 @@
 
 Every shot is judged by itself: neither windows nor silence on the other side of a cut have a say.
 
+A single step of a map is the guess of a moment, now and then a wild one. What is drawn and pointed at is therefore the median of each
+cell over STEADY_SECONDS: what lasts for less than half of that goes, and what begins or ends does so when it did before.
+
 A map is relative: the network finds some place that fits least badly for any sound. Whether it fits at all is what the network was
 trained to say, with the logit of every window.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from dataclasses import replace
+from itertools import groupby, pairwise
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import median_filter
 from torch import Tensor
 
 from avsep_plugin.clip import Float32, HeatMap
@@ -27,9 +32,19 @@ Bool = npt.NDArray[np.bool_]
 _SILENCE_DB = -60.0
 _SILENCE_SECONDS = 1.0
 _LEVELS_PER_SECOND = 20
+STEADY_SECONDS = 1.2
 _NEIGHBOURS = 1
 """Windows on either side that have a say: over several seconds the network knows better than in two."""
 _SURE = 0.9
+
+
+def steadied(heat_map: HeatMap) -> HeatMap:
+    """The running median of each cell over STEADY_SECONDS, within shots; the first and the last step count for what lies beyond them."""
+    steps = 2 * int(STEADY_SECONDS / 2 / heat_map.step_seconds) + 1
+    edges = [0, *(cut.step for cut in heat_map.cuts), heat_map.values.shape[0]]
+    shots = [heat_map.values[start:stop] for start, stop in pairwise(edges) if stop > start]
+    values = [median_filter(shot, size=(steps, 1, 1), mode="nearest") for shot in shots]
+    return replace(heat_map, values=np.concatenate(values)) if values else heat_map
 
 
 class Loudness:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from avsep_plugin.belief import Loudness, believed, least_strong
+from avsep_plugin.belief import Loudness, believed, least_strong, steadied
 from avsep_plugin.draw.grid import Area
 from avsep_plugin.draw.levels import Levels
 from avsep_plugin.drawing import Show, draw
@@ -134,7 +134,7 @@ class _Heard:
 
 
 def _levels(found: Localisation, loudness: Loudness, model: Aligner, options: LocalizeFileOptions) -> Levels:
-    heat_map, calibration = found.heat_map, model.config.calibration
+    heat_map, calibration = steadied(found.heat_map), model.config.calibration
     drawn = believed(found, calibration, options.abstain_below)
     drawn &= loudness.heard(heat_map)
     return Levels(heat_map, drawn, options.threshold, least_strong(calibration))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from avsep_plugin.belief import Loudness, believed, least_strong
+from avsep_plugin.belief import STEADY_SECONDS, Loudness, believed, least_strong, steadied
 from avsep_plugin.clip import Cut, Evidence, HeatMap
 from avsep_plugin.config import CalibrationConfig
 from avsep_plugin.pipeline import Localisation
@@ -97,3 +97,36 @@ def test_the_calibration_counts() -> None:
 @pytest.mark.parametrize("calibration", [CalibrationConfig(), CalibrationConfig(0.5, 0.3), CalibrationConfig(2.0, -1.0)])
 def test_strong_evidence_would_convince_alone(calibration: CalibrationConfig) -> None:
     assert calibration.probability(least_strong(calibration)) == pytest.approx(0.9)
+
+
+FINE_STEP = Fraction(2, 25)
+
+
+def steps(values: list[float], *cuts: Cut) -> HeatMap:
+    """A map of one cell."""
+    return HeatMap(np.array(values, np.float32)[:, None, None], FINE_STEP, cuts=cuts)
+
+
+def test_what_lasts_begins_and_ends_where_it_did() -> None:
+    values = [-3.0] * 20 + [5.0] * 9 + [-3.0] * 20
+    assert 9 * FINE_STEP > STEADY_SECONDS / 2
+    assert steadied(steps(values)).values.ravel().tolist() == values
+
+
+def test_a_wild_moment_goes() -> None:
+    values = [1.0] * 20 + [30.0] * 4 + [1.0] * 20
+    assert steadied(steps(values)).values.ravel().tolist() == [1.0] * 44
+
+
+def test_nothing_is_carried_over_a_cut() -> None:
+    values = [1.0] * 10 + [5.0] * 3 + [2.0] * 10
+    cuts = Cut(10 * FINE_STEP, 10), Cut(13 * FINE_STEP, 13), Cut(13 * FINE_STEP, 13)
+    assert steadied(steps(values, *cuts)).values.ravel().tolist() == values
+
+
+def test_each_cell_by_itself_and_an_empty_map_stays_empty() -> None:
+    values = np.random.default_rng(0).standard_normal((40, 2, 3)).astype(np.float32)
+    found = steadied(HeatMap(values, FINE_STEP)).values
+    assert found.dtype == np.float32
+    assert np.array_equal(found[20], np.median(values[13:28], axis=0))
+    assert steadied(HeatMap(values[:0], FINE_STEP)).values.shape == (0, 2, 3)

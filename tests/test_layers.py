@@ -189,7 +189,7 @@ ONLY_IN = {
     "filelock": {"workplace"},
     "opentimelineio": {"timeline"},
     "PIL": {"draw.legend"},
-    "scipy": {"mapdata", "training.finetune_verdict"},
+    "scipy": {"belief", "mapdata", "training.finetune_verdict"},
     "jinja2": {"report.page"},
     "markupsafe": {"report.page"},
     "safetensors": {"models", "training"},

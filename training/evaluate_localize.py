@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from avsep_plugin import pipeline
+from avsep_plugin.belief import steadied
 from avsep_plugin.clip import Float32, HeatMap
 from avsep_plugin.errors import ConfigError
 from avsep_plugin.feed import Pictures, held
@@ -131,7 +132,7 @@ def maps(model: Aligner, scene: RenderedScene, wrong: Float32, boxes: Sequence[S
 
 def _map(model: Aligner, sound: Float32, sample_rate_hz: int, pictures: Pictures) -> HeatMap:
     whole = model.config.whole_cell_pixels is not None
-    return pipeline.align(model, [torch.from_numpy(sound)], sample_rate_hz, pictures, whole=whole).heat_map
+    return steadied(pipeline.align(model, [torch.from_numpy(sound)], sample_rate_hz, pictures, whole=whole).heat_map)
 
 
 def _as_long(sound: Float32, like: Float32) -> Float32:
