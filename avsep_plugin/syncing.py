@@ -41,6 +41,9 @@ class SyncOptions:
     """The part of the picture that is looked at (see `media.region`); "" = all of it."""
     fix: bool = False
     """Write the clip with its sound moved as well."""
+    fix_from: float = 0.8
+    """The sound is moved only where the confidence reaches that. Of the measured trials all offsets that did were right (docs/sync.md); a
+    clip in sync that is moved costs more than one that is left alone."""
     container: Container = "source"
     """Of the clip that is written."""
     tolerance_seconds: Fraction = Fraction(9, 200)
@@ -51,8 +54,8 @@ class SyncOptions:
             raise ConfigError(f"The step of {float(self.step_seconds):g} s must be positive and no more than the largest offset.")
         if self.windows < 1 or self.window_seconds <= 0:
             raise ConfigError("At least one window of some length has to be looked at.")
-        if not 0 <= self.abstain_below <= 1 or self.tolerance_seconds < 0:
-            raise ConfigError("abstain_below is a probability in [0, 1], and the tolerance is not negative.")
+        if not 0 <= self.abstain_below <= 1 or not 0 <= self.fix_from <= 1 or self.tolerance_seconds < 0:
+            raise ConfigError("abstain_below and fix_from are probabilities in [0, 1], and the tolerance is not negative.")
 
     @property
     def search(self) -> Search:
@@ -142,4 +145,6 @@ def _why_not(result: SyncFinding, options: SyncOptions) -> str:
         return "no offset stands out clearly enough"
     if abs(result.offset_seconds) <= options.tolerance_seconds:
         return f"{result.offset_seconds * 1000:+.0f} ms is as good as in sync"
+    if result.confidence < options.fix_from:
+        return f"{result.offset_seconds * 1000:+.0f} ms has a confidence of {result.confidence:.2f}, and it takes {options.fix_from:g}"
     return ""

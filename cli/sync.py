@@ -38,6 +38,10 @@ _CURVE_WIDTH = 25
 @click.option("--audio-track", type=click.IntRange(1), default=1, metavar="N", show_default=True, help="Sound track that is measured.")
 @click.option("--fix", is_flag=True, help="Write each clip with its sound moved, every packet copied; all its sound tracks move alike.")
 @click.option(
+    "--fix-from", type=click.FloatRange(0, 1), default=0.8, show_default=True, metavar="P",
+    help="Move the sound only where the confidence reaches P.",
+)  # fmt: skip
+@click.option(
     "--container", type=click.Choice(["source", "mov", "mkv"]), default="source", show_default=True, help="Of the clips that --fix writes."
 )
 @options.device
@@ -46,7 +50,7 @@ _CURVE_WIDTH = 25
 @click.pass_obj
 def sync(
     talk: Talk, model: str | None, max_offset: float, step: float, windows: int, abstain_below: float | None, region: str,
-    audio_track: int, fix: bool, container: str, device: str, json_path: Path | None,
+    audio_track: int, fix: bool, fix_from: float, container: str, device: str, json_path: Path | None,
 ) -> None:  # fmt: skip
     """Say how late the sound of a clip is against its picture.
 
@@ -56,7 +60,8 @@ def sync(
 
     --fix writes the clip beside it, with its sound moved by the offset: nothing is encoded again, and what was written is measured.
     In MP4 and MOV an edit list does it, in MKV, WebM and transport streams the timestamps; others (AVI, MXF) cannot say it and are
-    refused, unless --container names one that can. Offsets of up to 45 ms are left alone.
+    refused, unless --container names one that can. Offsets of up to 45 ms, and those that are not trusted enough (--fix-from), are left
+    alone.
 
     What is finished already is skipped, as sync.avsep.json beside it says; the table shows it all the same.
 
@@ -71,7 +76,7 @@ def sync(
     asked = model or store.AUTO
     settings: dict[str, Any] = {
         "max_offset_seconds": str(max_offset), "step_seconds": str(step), "windows": windows, "region": region,
-        "track": audio_track - 1, "fix": fix, "container": container,
+        "track": audio_track - 1, "fix": fix, "fix_from": fix_from, "container": container,
     }  # fmt: skip
     settings |= {} if abstain_below is None else {"abstain_below": abstain_below}
     task = SyncTask(store.resolve(asked, "align"), device, settings)

@@ -62,7 +62,7 @@ def test_the_report_has_the_measurement(footage: Path, tmp_path: Path, capsys: p
 
 
 def test_fix_writes_the_clip_and_says_what_it_did(footage: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert avsep_sync(footage, tmp_path / "out", "--fix", "--json", str(tmp_path / "report.json")) == 0
+    assert avsep_sync(footage, tmp_path / "out", "--fix", "--fix-from", "0.3", "--json", str(tmp_path / "report.json")) == 0
     rows = {Path(row["input"]).name: row for row in json.loads((tmp_path / "report.json").read_text())}
     assert set(rows["late.mov"]["outputs"]) == {"sync", "video"}
     assert set(rows["dark.mov"]["outputs"]) == {"sync"}
@@ -81,7 +81,9 @@ def test_a_container_that_is_refused_fails_its_clip_only(footage: Path, tmp_path
     assert not (tmp_path / "out" / "a").exists()
 
 
-@pytest.mark.parametrize("wrong", [("--max-offset", "0"), ("--windows", "0"), ("--abstain-below", "2"), ("--audio-track", "0")])
+@pytest.mark.parametrize(
+    "wrong", [("--max-offset", "0"), ("--windows", "0"), ("--abstain-below", "2"), ("--fix-from", "2"), ("--audio-track", "0")]
+)
 def test_values_out_of_range_are_usage(wrong: tuple[str, str], footage: Path, tmp_path: Path) -> None:
     assert avsep_sync(footage, tmp_path / "out", *wrong) == 2
 

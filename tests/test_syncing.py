@@ -59,7 +59,7 @@ def test_a_clip_that_says_nothing_gets_no_offset(tmp_path: Path) -> None:
 def test_a_fixed_clip_is_in_sync(late: float, suffix: str, tmp_path: Path) -> None:
     source = write_blinks(tmp_path / f"a{suffix}", blinks(150), late)
     before = source.read_bytes()
-    made = sync_file(source, tmp_path / "out", Blinking(), SyncOptions(fix=True, abstain_below=0.3))
+    made = sync_file(source, tmp_path / "out", Blinking(), SyncOptions(fix=True, abstain_below=0.3, fix_from=0.3))
     assert made.outputs["video"] == tmp_path / "out" / f"a{suffix}"
     assert offset(made.outputs["video"]) == pytest.approx(0, abs=0.01)
     assert source.read_bytes() == before
@@ -74,6 +74,14 @@ def test_what_is_as_good_as_in_sync_is_left_alone(tmp_path: Path) -> None:
     assert "as good as in sync" in made.warnings[0]
 
 
+def test_what_is_not_trusted_enough_is_said_and_not_moved(tmp_path: Path) -> None:
+    source = write_blinks(tmp_path / "a.mov", blinks(150), 0.4)
+    made = sync_file(source, tmp_path / "out", Blinking(), SyncOptions(fix=True, abstain_below=0.3, fix_from=1.0))
+    assert made.result.offset_seconds == pytest.approx(0.4, abs=0.01)
+    assert set(made.outputs) == {"sync"}
+    assert "has a confidence of" in made.warnings[0]
+
+
 def test_a_container_that_cannot_say_it_is_refused_before_any_work(tmp_path: Path) -> None:
     source = write_blinks(tmp_path / "a.avi", blinks(120), 0.4)
     model = Blinking()
@@ -81,7 +89,7 @@ def test_a_container_that_cannot_say_it_is_refused_before_any_work(tmp_path: Pat
         sync_file(source, tmp_path / "out", model, SyncOptions(fix=True))
     assert model.seen == []
     assert not (tmp_path / "out").exists()
-    made = sync_file(source, tmp_path / "out", model, SyncOptions(fix=True, container="mkv", abstain_below=0.3))
+    made = sync_file(source, tmp_path / "out", model, SyncOptions(fix=True, container="mkv", abstain_below=0.3, fix_from=0.3))
     assert made.outputs["video"].name == "a.mkv"
 
 
@@ -137,6 +145,7 @@ def test_what_does_not_hold_both_is_refused(tmp_path: Path, make_clip: Any) -> N
         {"step_seconds": Fraction(2)},
         {"windows": 0},
         {"abstain_below": 1.5},
+        {"fix_from": -0.1},
         {"tolerance_seconds": Fraction(-1)},
     ],
 )
