@@ -29,17 +29,19 @@ from avsep_plugin.pipeline import Localisation
 
 Bool = npt.NDArray[np.bool_]
 
+STEADY_SECONDS = 1.2
+"""Longer than the wild moments of a map, shorter than two sentences."""
 _SILENCE_DB = -60.0
 _SILENCE_SECONDS = 1.0
 _LEVELS_PER_SECOND = 20
-STEADY_SECONDS = 1.2
 _NEIGHBOURS = 1
 """Windows on either side that have a say: over several seconds the network knows better than in two."""
 _SURE = 0.9
 
 
 def steadied(heat_map: HeatMap) -> HeatMap:
-    """The running median of each cell over STEADY_SECONDS, within shots; the first and the last step count for what lies beyond them."""
+    """[T, h, w] -> the same shape: the running median of each cell over STEADY_SECONDS, within shots. The first and the last step of a
+    shot count for what lies beyond them."""
     steps = 2 * int(STEADY_SECONDS / 2 / heat_map.step_seconds) + 1
     edges = [0, *(cut.step for cut in heat_map.cuts), heat_map.values.shape[0]]
     shots = [heat_map.values[start:stop] for start, stop in pairwise(edges) if stop > start]

@@ -161,7 +161,7 @@ def half_size(width: int, height: int) -> tuple[int, int]:
     """Of each half of a side-by-side picture, even: that of the picture itself, unless the two together would be wider than the
     picture and than 1920 pixels; then they are made smaller to fit."""
     width, height = _even(width), _even(height)
-    half = _even(min(width, max(width, _SIDE_BY_SIDE_PIXELS) // 2))
+    half = min(width, max(width, _SIDE_BY_SIDE_PIXELS) // 4 * 2)
     return half, 2 * round(height * half / width / 2)
 
 

@@ -1,5 +1,7 @@
 """`avsep evaluate`: thin; the work is in avsep_plugin.training, which is reached by name only."""
 
+import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,10 +79,11 @@ def _action(network: Network, asked: Asked) -> None:
 
 
 def _levels(text: str) -> tuple[float, ...]:
-    try:
-        return tuple(dict.fromkeys(float(level) for level in text.split(",")))
-    except ValueError as exc:
-        raise click.BadParameter(f"'{text}' is no list of decibels such as -5,0,5.", param_hint="--levels") from exc
+    with contextlib.suppress(ValueError):
+        levels = tuple(dict.fromkeys(float(level) for level in text.split(",")))
+        if all(map(math.isfinite, levels)):
+            return levels
+    raise click.BadParameter(f"'{text}' is no list of decibels such as -5,0,5.", param_hint="--levels")
 
 
 @dataclass(frozen=True)

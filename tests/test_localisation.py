@@ -196,7 +196,7 @@ def test_side_by_side_begins_with_the_clip_itself(clip: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("size", "half"),
     [((64, 48), (64, 48)), ((65, 47), (66, 48)), ((960, 540), (960, 540)), ((1280, 720), (960, 540)), ((1920, 1080), (960, 540)),
-     ((3840, 2160), (1920, 1080)), ((1080, 1920), (960, 1706)), ((5, 99), (6, 100))],
+     ((3840, 2160), (1920, 1080)), ((1080, 1920), (960, 1706)), ((5, 99), (6, 100)), ((1921, 1081), (960, 540))],
 )  # fmt: skip
 def test_side_by_side_is_no_wider_than_a_screen_or_the_clip(size: tuple[int, int], half: tuple[int, int]) -> None:
     assert half_size(*size) == half

@@ -99,9 +99,7 @@ def test_one_person_alone_cannot_be_mixed(folder: Path, tmp_path: Path) -> None:
         draw(folder / "anna", tmp_path, Draw(speaker_pattern="(.)ov"))
 
 
-def test_two_people_have_no_third(folder: Path, tmp_path: Path) -> None:
-    rows = draw(folder, tmp_path, Draw(pairs=4, speaker_pattern="^(anna|ben|cleo)/1", recording_pattern="^(anna|cleo)/1|(ben)"))
-    assert rows
+def test_two_people_have_no_third(tmp_path: Path) -> None:
     (tmp_path / "two").mkdir()
     for who in ("anna", "ben"):
         clip(tmp_path / "two" / who / "1.mov", 1.0, 400)
@@ -170,4 +168,4 @@ def test_from_the_command_line(folder: Path, tmp_path: Path, tiny_models: dict[s
     own, other = ([one["si_sdr"] for one in found["mixtures"] if one["row"] == row] for row in ("own", "against"))
     assert own == other
     assert "better on 0 of 2 mixtures" in (tmp_path / "out" / "evaluation.md").read_text()
-    assert run([*line, "--levels", "loud"]) == 2
+    assert [run([*line, "--levels", levels]) for levels in ("loud", "nan", "0,inf")] == [2, 2, 2]

@@ -40,7 +40,9 @@ _MOST_CLIPS = 400
 _QUIET_DB = -50.0
 """Of full scale: a sound that is softer cannot be mixed."""
 _FROM_LOUDEST_DB = 10.0
-_RENDERED = {"seconds": 10, "of each kind": 3, "sample_rate_hz": 48_000}
+_RENDERED_OF_EACH_KIND = 3
+_RENDERED_SECONDS = 10
+_RENDERED_HZ = 48_000
 
 
 @dataclass(frozen=True)
@@ -79,12 +81,7 @@ class Sound:
 
 
 def mixtures(
-    data: Path,
-    output: Path,
-    lists: Sequence[str],
-    limit: int | None,
-    wanted: Draw,
-    progress: Callable[[int, int], None] | None = None,
+    data: Path, output: Path, lists: Sequence[str], limit: int | None, wanted: Draw, progress: Callable[[int, int], None] | None = None
 ) -> list[MixtureRow]:
     """Those of the lists that are named; else of the fixed lists whose clips are in the folder; else drawn ones. Raises as `draw` does."""
     here = lists or [name for name in LISTS if (data / read_list(name)[0].target).is_file()]
@@ -154,11 +151,11 @@ def recorded_noises(folder: Path) -> list[Sound]:
 def rendered_noises(folder: Path) -> list[Sound]:
     """Noises of the project's own, written as WAV; the same ones every time."""
     folder.mkdir(parents=True, exist_ok=True)
-    rate, found = _RENDERED["sample_rate_hz"], []
-    for kind, number in itertools.product(NOISE_KINDS, range(_RENDERED["of each kind"])):
+    rate, found = _RENDERED_HZ, []
+    for kind, number in itertools.product(NOISE_KINDS, range(_RENDERED_OF_EACH_KIND)):
         path = folder.resolve() / f"{kind}-{number}.wav"
         with SoundWriter(path, rate, 1, "16") as file:
-            file.write(make_noise(kind, _RENDERED["seconds"] * rate, rate, 2000 + number)[None])
+            file.write(make_noise(kind, _RENDERED_SECONDS * rate, rate, 2000 + number)[None])
         found += _sound(folder, str(path), path.stem, kind)
     return found
 

@@ -80,9 +80,10 @@ def separate_loss(model: Separator, batch: MixBatch, kind: Loss, weights: LossWe
     if kind == "l1" and model.config.separator.head == "spectrogram":
         return _l1(model, model.spectra(spectrum, features), (on, off), weights)
     mask = torch.sigmoid(model.mask_logits(spectrum, features))
-    loss, figures = _si_sdr_loss(model, mask, spectrum, on, off)
     if kind == "si_sdr":
-        return loss, figures
+        return _si_sdr_loss(model, mask, spectrum, on, off)
+    with torch.no_grad():
+        figures = _si_sdr_loss(model, mask, spectrum, on, off)[1]
     estimates = mask * spectrum, (1 - mask) * spectrum
     if kind == "l1":
         loss, more = _l1(model, (_spectrum(estimates[0]), _spectrum(estimates[1])), (on, off), weights)

@@ -30,7 +30,7 @@ function time(seconds, digits = 1) {
 // ---- several media elements on one clock -----------------------------------------------------------------------------------------------
 
 const NEAR = 0.015; // seconds between two elements that nobody notices
-const FAR = 0.12; // beyond this an element is set to its place, below it runs a little faster or slower until it is there
+const FAR = 0.08; // beyond this an element is set to its place, below it runs a little faster or slower until it is there
 
 class Ensemble {
   // The sound that is heard is the clock; where it is silent (before its start, after its end), the picture; without one, the computer's.
