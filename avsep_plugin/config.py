@@ -131,6 +131,14 @@ class SeparatorConfig:
     """recurrent: feature maps are averaged over so many by so many fields of the picture; 1 = over all of it, as the u-net does."""
     min_db: float = -100.0
     max_db: float = 80.0
+    cue_bands: int = 0
+    """recurrent, without video: in place of pictures the network is given the noisy levels of so many bands of the wanted sound, by which
+    it learns to follow a voice before it sees one (training/cues.py). 0 = nothing tells it which sound is wanted."""
+
+    @property
+    def told(self) -> bool:
+        """Whether something tells it which of the sounds is wanted."""
+        return self.with_video or self.cue_bands > 0
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pytest
 import torch
 import webdataset
 
-from avsep_plugin.config import ModelConfig, PictureConfig
+from avsep_plugin.config import ModelConfig, PictureConfig, SeparatorConfig
 from avsep_plugin.errors import DataError
 from avsep_plugin.training.dataset import Batches
 from avsep_plugin.training.prepare import prepare
@@ -277,6 +277,28 @@ def test_some_are_heard_alone(shards: Shards) -> None:
     off = Batches([shards], recipe(alone=0.5)).mix(0, 40).off
     silent = sum(not one.any() for one in off)
     assert 8 < silent < 32
+
+
+def test_who_rests_holds_still_and_says_nothing_while_others_do(shards: Shards) -> None:
+    batch = Batches([shards], recipe(resting=1.0, window_frames=16)).mix(1, 12)
+    for frames, on, off in zip(batch.frames.numpy(), batch.on, batch.off[:, 0], strict=True):
+        brightness = frames.reshape(16, -1).mean(axis=1)
+        rest = int(np.argmax(brightness > brightness[0]))  # it brightens from frame to frame as soon as it moves
+        begun = (rest - 1) * 320
+        assert 4 <= rest - 1 <= 12
+        assert not on[:, :begun].any()
+        assert on[:, begun : begun + 200].abs().max() > 0.1
+        assert off[:, :begun].abs().max() > 0.1
+
+
+def test_a_network_that_sees_nothing_learns_from_all_sounds(shards: Shards) -> None:
+    listener = replace(MODEL, separator=SeparatorConfig(kind="recurrent", head="mask", with_video=False))
+    told = replace(recipe(corpora={"hiss": 1.0}, interferers={"talk": 1.0}), model=listener)
+    batch = Batches([shards], told).mix(0, 4)
+    assert batch.frames.shape == (4, 15, 0, 0, 1)
+    assert batch.on.abs().max() > 0.1
+    with pytest.raises(DataError, match="hiss"):
+        Batches([shards], recipe(corpora={"hiss": 1.0}))
 
 
 def test_off_screen_level_stays_in_its_range(shards: Shards) -> None:

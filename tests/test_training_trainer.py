@@ -146,8 +146,8 @@ class Oracle(Separator):
 
     logits: float = 0.0
 
-    def mask_logits(self, mixture: Tensor, features: object) -> Tensor:
-        del features
+    def mask_logits(self, mixture: Tensor, features: object, cue: object = None) -> Tensor:
+        del features, cue
         return torch.full_like(mixture.real, self.logits)
 
 
@@ -172,6 +172,17 @@ def test_of_a_sound_that_is_heard_alone_nothing_is_to_be_taken_away() -> None:
         losses.append(float(separate_loss(model, batch, "si_sdr")[0]))
     assert losses == sorted(losses, reverse=True)
     assert np.isfinite(losses).all()
+
+
+def test_figures_count_mixtures_only() -> None:
+    torch.manual_seed(0)
+    model = Oracle(TINY)
+    model.logits = 1.0
+    frames, on, off = torch.zeros(2, 15, 16, 16, 1, dtype=torch.uint8), torch.randn(2, 2, 4800), 0.5 * torch.randn(2, 1, 2, 4800)
+    wanted = {name: float(value) for name, value in separate_loss(model, MixBatch(frames[:1], on[:1], off[:1]), "si_sdr")[1].items()}
+    off[1] = 0
+    figures = separate_loss(model, MixBatch(frames, on, off), "si_sdr")[1]
+    assert {name: float(value) for name, value in figures.items()} == pytest.approx(wanted, abs=1e-4)
 
 
 @pytest.mark.parametrize("loss", ["si_sdr", "l1", "compressed"])

@@ -171,7 +171,16 @@ class Batches:
         """Pictures and sound of a random window."""
         speed = self.windows.speed(random)
         start = self.windows.start(random, clip, speed)
-        return self.windows.frames(random, clip, start, speed), self.windows.sound(clip, start, speed)
+        frames, sound = self.windows.frames(random, clip, start, speed), self.windows.sound(clip, start, speed)
+        return self._rested(random, frames, sound) if self.data.resting and random.random() < self.data.resting else (frames, sound)
+
+    def _rested(self, random: Random, frames: npt.NDArray[np.uint8], sound: Audio) -> tuple[npt.NDArray[np.uint8], Audio]:
+        """The window begun later: its first picture is held until then, in silence."""
+        quarter = self.data.window_frames // 4
+        rest = int(random.integers(quarter, self.data.window_frames - quarter + 1))
+        late = round(rest * self.windows.samples_per_frame)
+        held = np.concatenate([np.repeat(frames[:1], rest, axis=0), frames[:-rest]])
+        return held, np.pad(sound, ((0, 0), (late, 0)))[:, : self.windows.samples]
 
     def _interferers(self, random: Random, clip: Segment, on: Audio, *given: Audio) -> Audio:
         """[R, 2, N]: the given off-screen sounds, and drawn ones for the rest."""

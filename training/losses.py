@@ -13,6 +13,7 @@ from avsep_plugin.models.checkpoint import Network
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator, Spectrum
 
+from .cues import noisy_cue
 from .dataset import ActionBatch, AlignBatch, Batch, MixBatch
 from .recipe import Loss, LossWeights
 
@@ -79,7 +80,9 @@ def separate_loss(model: Separator, batch: MixBatch, kind: Loss, weights: LossWe
     spectrum = model.mixture(mixture)
     if kind == "l1" and model.config.separator.head == "spectrogram":
         return _l1(model, model.spectra(spectrum, features), (on, off), weights)
-    mask = torch.sigmoid(model.mask_logits(spectrum, features))
+    bands = model.config.separator.cue_bands
+    cue = noisy_cue(analyse(_mono(model, on), model.config.stft), bands, batch.frames.shape[1]) if bands else None
+    mask = torch.sigmoid(model.mask_logits(spectrum, features, cue))
     if kind == "si_sdr":
         return _si_sdr_loss(model, mask, spectrum, on, off)
     with torch.no_grad():
@@ -105,14 +108,20 @@ def _si_sdr_loss(model: Separator, mask: Tensor, spectrum: Tensor, on: Tensor, o
     estimate, mixture = estimate[:, inner], mixture[:, inner]
     on, off = (_mono(model, audio)[:, inner][:, : estimate.shape[-1]] for audio in (on, off))
     straight = si_sdr(estimate, on, eps=1e-6) + si_sdr(mixture - estimate, off, eps=1e-6)
-    if not model.config.separator.with_video:
+    if not model.config.separator.told:
         crossed = si_sdr(estimate, off, eps=1e-6) + si_sdr(mixture - estimate, on, eps=1e-6)
         straight = torch.maximum(straight, crossed)
     loss = -straight.clamp_max(60.0).mean() / 2
     with torch.no_grad():
         before, after = si_sdr(mixture, on), si_sdr(estimate, on)
-        right = (after > si_sdr(estimate, off)).float().mean()
-    return loss, {"si_sdr_improvement_db": (after - before).mean(), "right_voice": right}
+        right = (after > si_sdr(estimate, off)).float()
+        mixed = (off.abs().amax(dim=-1) > 0) & (on.abs().amax(dim=-1) > 0)
+    return loss, {"si_sdr_improvement_db": _mean_of(after - before, mixed), "right_voice": _mean_of(right, mixed)}
+
+
+def _mean_of(values: Tensor, counted: Tensor) -> Tensor:
+    """Mean of those that count; 0 where none does."""
+    return (values * counted).sum() / counted.sum().clamp_min(1)
 
 
 def _l1(
@@ -146,7 +155,7 @@ def _compressed(model: Separator, estimates: tuple[Tensor, Tensor], sounds: tupl
         return (_power_law(estimate) - target).abs().square().mean(dim=(1, 2))
 
     given = distance(estimates[0], targets[0]) + distance(estimates[1], targets[1])
-    if not model.config.separator.with_video:
+    if not model.config.separator.told:
         given = torch.minimum(given, distance(estimates[0], targets[1]) + distance(estimates[1], targets[0]))
     return given.mean(), {"compressed": given.mean().detach()}
 

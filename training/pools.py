@@ -1,4 +1,4 @@
-"""What a recipe draws from: the clips and sounds of every corpus, those of them that are seen, and how one of them is picked."""
+"""What a recipe draws from: the clips and sounds of every corpus, those of them that can be on screen, and how one of them is picked."""
 
 import hashlib
 from collections import defaultdict
@@ -19,8 +19,9 @@ _TRIES = 8
 class Pools:
     """The segments of one or more folders of shards, which must be stored alike.
 
-    corpora: all of them by corpus; seen: those with a picture. homes: the folder in which a segment is, by its key. Raises DataError where
-    a corpus that the recipe names is not there, or nothing has a picture.
+    corpora: all of them by corpus; seen: those with a picture, or for a network that sees nothing all of the corpora that its recipe names.
+    homes: the folder in which a segment is, by its key. Raises DataError where a corpus that the recipe names is not there, or nothing has
+    a picture.
     """
 
     def __init__(self, shards: list[Shards], recipe: Recipe) -> None:
@@ -33,7 +34,8 @@ class Pools:
                 if _place(segment) < data.portion:
                     self.homes[segment.key] = home
                     self.corpora[segment.corpus].append(segment)
-        self.seen = {name: [s for s in segments if s.frames is not None] for name, segments in self.corpora.items()}
+        any_sound = bool(data.corpora) and recipe.model.task == "separate" and not recipe.model.separator.with_video
+        self.seen = {name: [s for s in segments if any_sound or s.frames is not None] for name, segments in self.corpora.items()}
         self._clip_shares = _shares(data.corpora or {n: float(len(s)) for n, s in self.seen.items() if s}, self.seen, "pictures")
         others = {name: share for name, share in data.interferers.items() if name != "same"}
         _shares(others, self.corpora, "sounds")

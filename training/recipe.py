@@ -54,6 +54,9 @@ class DataConfig:
     movement does."""
     alone: float = 0.0
     """separate: in so large a share of the mixtures that are no partners there is no off-screen sound: what is seen is to stay whole."""
+    resting: float = 0.0
+    """separate: in so large a share of the windows who is seen rests first, for a quarter to three quarters of it: his picture is held and
+    he is not heard, whatever else is."""
     backgrounds: dict[str, float] = field(default_factory=dict)
     """separate: share of background sounds from each corpus that may lie under a mixture as a third sound."""
     background: float = 0.0

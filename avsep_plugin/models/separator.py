@@ -34,6 +34,8 @@ class Separator(nn.Module):
         super().__init__()
         self.config = config
         c = config.separator
+        if c.cue_bands and (c.with_video or c.kind != "recurrent"):
+            raise ConfigError("A cue stands in for the pictures of a recurrent separator without video.")
         if c.with_video:
             self.fused = FusedNetwork(config)
             self.joint = AlignmentHead(config.fused.trunk_widths[2])
@@ -60,12 +62,12 @@ class Separator(nn.Module):
         mono = audio.mean(dim=1) if self.config.separator.spectrogram_channel == "mean" else audio[:, 0]
         return analyse(mono, self.config.stft)
 
-    def mask_logits(self, mixture: Tensor, features: FusedFeatures | None) -> Tensor:
-        """Mask head: mixture STFT [B, bins, L] -> logits [B, bins, L] of the on-screen ratio."""
+    def mask_logits(self, mixture: Tensor, features: FusedFeatures | None, cue: Tensor | None = None) -> Tensor:
+        """Mask head: mixture STFT [B, bins, L] -> logits [B, bins, L] of the on-screen ratio; the cue [B, bands, T] is for training."""
         scales = features.scales if features is not None else None
         level = self.normalise(decibels(mixture.abs()))
         if isinstance(self.gen, RecurrentMask):
-            logits: Tensor = self.gen(level, scales)
+            logits: Tensor = self.gen(level, scales, cue)
             return logits
         fg, bg = self._run_unet(torch.stack([level, mixture.angle() / math.pi], dim=1), scales)
         top = (fg - bg)[:, 0]
