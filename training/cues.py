@@ -33,7 +33,8 @@ def noisy_cue(wanted: Tensor, bands: int, steps: int) -> Tensor:
     error = low + (high - low) * torch.rand(len(wanted), 1, 1, device=wanted.device)
     noise = _smooth(torch.randn_like(deviation)) * _SMOOTHED**0.5
     shown = torch.rand(len(wanted), 1, 1, device=wanted.device) >= _BLANK
-    return (deviation + error * noise) * shown
+    cue: Tensor = (deviation + error * noise) * shown
+    return cue
 
 
 def _smooth(x: Tensor) -> Tensor:
