@@ -19,6 +19,8 @@ from .recipe import Loss, LossWeights
 
 _WEIGHTS = LossWeights()
 _POWER = 0.3
+_GOOD_ENOUGH = 0.01
+"""Energy of the error over that of the sound; less is not worth much more."""
 _FAINT = 1e-3
 """A magnitude that no longer counts: some 80 dB below the loudest of a spectrum of the usual level."""
 
@@ -100,23 +102,34 @@ def _mono(model: Separator, audio: Tensor) -> Tensor:
 
 
 def _si_sdr_loss(model: Separator, mask: Tensor, spectrum: Tensor, on: Tensor, off: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-    """Negative SI-SDR of the masked mixture against the on-screen sound, and of the rest against the off-screen sound, averaged."""
+    """Negative score of the masked mixture as the on-screen sound, and of the rest as the off-screen sound, averaged (`_score`)."""
     stft = model.config.stft
     estimate = synthesise(mask * spectrum, stft)
     mixture = synthesise(spectrum, stft)
     inner = slice(stft.hop_samples, estimate.shape[-1] - stft.hop_samples)
     estimate, mixture = estimate[:, inner], mixture[:, inner]
     on, off = (_mono(model, audio)[:, inner][:, : estimate.shape[-1]] for audio in (on, off))
-    straight = si_sdr(estimate, on, eps=1e-6) + si_sdr(mixture - estimate, off, eps=1e-6)
+    scores = _score(estimate, on, mixture) + _score(mixture - estimate, off, mixture)
     if not model.config.separator.told:
-        crossed = si_sdr(estimate, off, eps=1e-6) + si_sdr(mixture - estimate, on, eps=1e-6)
-        straight = torch.maximum(straight, crossed)
-    loss = -straight.clamp_max(60.0).mean() / 2
+        scores = torch.maximum(scores, _score(estimate, off, mixture) + _score(mixture - estimate, on, mixture))
+    loss = -scores.mean() / 2
     with torch.no_grad():
         before, after = si_sdr(mixture, on), si_sdr(estimate, on)
         right = (after > si_sdr(estimate, off)).float()
         mixed = (off.abs().amax(dim=-1) > 0) & (on.abs().amax(dim=-1) > 0)
     return loss, {"si_sdr_improvement_db": _mean_of(after - before, mixed), "right_voice": _mean_of(right, mixed)}
+
+
+def _score(estimate: Tensor, wanted: Tensor, mixture: Tensor) -> Tensor:
+    """SI-SDR in dB of [B, N] estimates, and for wanted silence how far they lie below the mixture; neither counts beyond some 20 dB.
+
+    Without that bound (of Wisdom et al. 2020, "Unsupervised Sound Separation Using Mixture Invariant Training") a sound that is heard
+    alone, where everything is to stay, is worth more the longer one trains, and mixtures of two voices are left as they are for its sake.
+    """
+    error, power = estimate.square().sum(dim=-1), mixture.square().sum(dim=-1) + 1e-6
+    below = -10.0 * torch.log10(error / power + _GOOD_ENOUGH)
+    ratio = 10 ** (-si_sdr(estimate, wanted, eps=1e-6).clamp_min(-60.0) / 10)
+    return torch.where(wanted.abs().amax(dim=-1) > 0, -10.0 * torch.log10(ratio + _GOOD_ENOUGH), below)
 
 
 def _mean_of(values: Tensor, counted: Tensor) -> Tensor:
