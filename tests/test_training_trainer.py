@@ -172,6 +172,7 @@ def test_of_a_sound_that_is_heard_alone_nothing_is_to_be_taken_away() -> None:
         losses.append(float(separate_loss(model, batch, "si_sdr")[0]))
     assert losses == sorted(losses, reverse=True)
     assert np.isfinite(losses).all()
+    assert losses[-1] > -20.5  # good enough: more of it does not outweigh what mixtures gain
 
 
 def test_figures_count_mixtures_only() -> None:
