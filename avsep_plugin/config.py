@@ -199,6 +199,11 @@ class ModelConfig:
     """action: names of what is told apart, in the order of the logits."""
 
     @property
+    def sees(self) -> bool:
+        """Whether the network looks at pictures at all."""
+        return self.task != "separate" or self.separator.with_video
+
+    @property
     def whole_cell_pixels(self) -> int | None:
         """Side of a cell of a map over the whole picture, where this model's own square is cut out of it (its layers are convolutions and
         take any size); None where the square holds all of the picture."""

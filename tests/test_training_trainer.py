@@ -175,6 +175,19 @@ def test_of_a_sound_that_is_heard_alone_nothing_is_to_be_taken_away() -> None:
     assert losses[-1] > -20.5  # good enough: more of it does not outweigh what mixtures gain
 
 
+@pytest.mark.parametrize("loss", ["si_sdr", "compressed"])
+@pytest.mark.parametrize("cue_bands", [0, 3])
+def test_whoever_is_told_what_is_wanted_may_not_swap(cue_bands: int, loss: Loss) -> None:
+    separator = dataclasses.replace(TINY.separator, with_video=False, cue_bands=cue_bands)
+    torch.manual_seed(0)
+    model = Oracle(dataclasses.replace(TINY, separator=separator))
+    model.logits = 3.0
+    frames, loud, soft = torch.zeros(2, 15, 0, 0, 1, dtype=torch.uint8), torch.randn(2, 2, 4800), 0.1 * torch.randn(2, 2, 4800)
+    kept, lost = (float(separate_loss(model, MixBatch(frames, on, off[:, None]), loss)[0]) for on, off in ((loud, soft), (soft, loud)))
+    assert (lost == pytest.approx(kept, abs=1e-4)) == (cue_bands == 0)
+    assert lost >= kept - 1e-4
+
+
 def test_figures_count_mixtures_only() -> None:
     torch.manual_seed(0)
     model = Oracle(TINY)

@@ -34,7 +34,7 @@ class Pools:
                 if _place(segment) < data.portion:
                     self.homes[segment.key] = home
                     self.corpora[segment.corpus].append(segment)
-        any_sound = bool(data.corpora) and recipe.model.task == "separate" and not recipe.model.separator.with_video
+        any_sound = bool(data.corpora) and not recipe.model.sees
         self.seen = {name: [s for s in segments if any_sound or s.frames is not None] for name, segments in self.corpora.items()}
         self._clip_shares = _shares(data.corpora or {n: float(len(s)) for n, s in self.seen.items() if s}, self.seen, "pictures")
         others = {name: share for name, share in data.interferers.items() if name != "same"}

@@ -25,7 +25,6 @@ class Windows:
     def __init__(self, data: DataConfig, model: ModelConfig, homes: dict[str, Shards]) -> None:
         self.data, self.model, self._homes = data, model, homes
         self.samples = model.window_samples(data.window_frames)
-        self._blind = model.task == "separate" and not model.separator.with_video
 
     def speed(self, random: Random) -> float:
         """How many times as fast picture and sound are played."""
@@ -59,7 +58,7 @@ class Windows:
 
     def frames(self, random: Random, clip: Segment, start: int, speed: float) -> npt.NDArray[np.uint8]:
         """Window of pictures with one random crop, flip and brightness for all of them; of no size for a network that sees nothing."""
-        if self._blind:
+        if not self.model.sees:
             return np.zeros((self.data.window_frames, 0, 0, self.model.picture.channels), np.uint8)
         stored = self._homes[clip.key].frames(clip)
         index = np.minimum(start + np.rint(np.arange(self.data.window_frames) * speed).astype(int), len(stored) - 1)
