@@ -28,7 +28,9 @@ class RecurrentMask(nn.Module):
         self.listen = nn.Sequential(nn.Linear(bins, width), nn.ReLU())
         self.see = nn.Sequential(nn.Conv1d(seen, width, 3, padding=1), nn.ReLU()) if seen else None
         self.follow = nn.Sequential(nn.Conv1d(c.cue_bands, width, 3, padding=1), nn.ReLU()) if c.cue_bands else None
-        self.gru = nn.GRU((2 if seen or c.cue_bands else 1) * width, width, c.layers, batch_first=True, bidirectional=True)
+        self.drop = nn.Dropout(c.dropout)
+        inputs, between = (2 if seen or c.cue_bands else 1) * width, c.dropout if c.layers > 1 else 0.0
+        self.gru = nn.GRU(inputs, width, c.layers, batch_first=True, bidirectional=True, dropout=between)
         self.write = nn.Linear(2 * width, bins)
 
     def forward(self, spectrogram: Tensor, scales: tuple[Tensor, Tensor, Tensor] | None, cue: Tensor | None = None) -> Tensor:
@@ -40,7 +42,7 @@ class RecurrentMask(nn.Module):
             steps = max(scale.shape[2] for scale in scales)
             seen = torch.cat([legacy_resize(self._fields(scale), steps) for scale in scales], dim=1)
             x = torch.cat([x, legacy_resize(self.see(seen), x.shape[1]).transpose(1, 2)], dim=2)
-        logits: Tensor = self.write(self.gru(x)[0])
+        logits: Tensor = self.write(self.gru(self.drop(x))[0])
         return logits.transpose(1, 2)
 
     def _fields(self, scale: Tensor) -> Tensor:
