@@ -88,6 +88,23 @@ def test_a_cue_is_for_a_recurrent_network_that_sees_nothing(wrong: dict[str, obj
         build(dataclasses.replace(HEADS["recurrent with a cue"], **wrong))  # type: ignore[arg-type]
 
 
+def test_dropout_is_for_training_only() -> None:
+    model = build(dataclasses.replace(RECURRENT, layers=2, dropout=0.5))
+    pictures, audio = some_input(model, 16)
+    plain = build(dataclasses.replace(RECURRENT, layers=2))
+    with torch.inference_mode():
+        assert torch.equal(model.masks(pictures, audio), plain.masks(pictures, audio))
+        model.gen.train()
+        first, second = model.masks(pictures, audio), model.masks(pictures, audio)
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize("wrong", [{"dropout": 1.0}, {"dropout": -0.1}, {"kind": "unet", "layers": 5}])
+def test_dropout_is_a_share_and_for_recurrent_networks(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError, match="Dropout"):
+        build(dataclasses.replace(RECURRENT, **{"dropout": 0.5, **wrong}))  # type: ignore[arg-type]
+
+
 def test_the_spectrogram_heads_mask_is_the_wiener_ratio() -> None:
     model = build(UNET)
     pictures, audio = some_input(model, 16)

@@ -28,10 +28,13 @@ def shards(tmp_path: Path) -> Path:
     return write_shards(tmp_path / "shards")
 
 
-def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(shards: Path, tmp_path: Path) -> None:
-    whole = train(recipe(), [shards], tmp_path / "whole", device="cpu")
-    train(recipe(), [shards], tmp_path / "parts", device="cpu", stop_after=2)
-    parts = train(recipe(), [shards], tmp_path / "parts", device="cpu")
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(dropout: float, shards: Path, tmp_path: Path) -> None:
+    model = dataclasses.replace(TINY, separator=dataclasses.replace(TINY.separator, dropout=dropout))
+    plan = dataclasses.replace(recipe(), model=model)
+    whole = train(plan, [shards], tmp_path / "whole", device="cpu")
+    train(plan, [shards], tmp_path / "parts", device="cpu", stop_after=2)
+    parts = train(plan, [shards], tmp_path / "parts", device="cpu")
     left, right = weights(whole), weights(parts)
     assert all(torch.equal(left[name], right[name]) for name in left)
 

@@ -37,7 +37,7 @@ class Separator(nn.Module):
         if c.cue_bands and (c.with_video or c.kind != "recurrent"):
             raise ConfigError("A cue stands in for the pictures of a recurrent separator without video.")
         if not 0 <= c.dropout < 1 or (c.dropout and c.kind != "recurrent"):
-            raise ConfigError(f"Dropout is a share from 0 up to 1 of what a recurrent separator is given, not {c.dropout:g} of a {c.kind} one.")
+            raise ConfigError(f"Dropout is a share from 0 up to 1, for a recurrent separator, not {c.dropout:g} for a {c.kind} one.")
         if c.with_video:
             self.fused = FusedNetwork(config)
             self.joint = AlignmentHead(config.fused.trunk_widths[2])
