@@ -133,14 +133,6 @@ class SeparatorConfig:
     max_db: float = 80.0
     dropout: float = 0.0
     """recurrent: share of what each of its layers is given that is left out in training, so that it learns fewer people by heart."""
-    cue_bands: int = 0
-    """recurrent, without video: in place of pictures the network is given the noisy levels of so many bands of the wanted sound, by which
-    it learns to follow a voice before it sees one (training/cues.py). 0 = nothing tells it which sound is wanted."""
-
-    @property
-    def told(self) -> bool:
-        """Whether something tells it which of the sounds is wanted."""
-        return self.with_video or self.cue_bands > 0
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """`avsep models`: what there is, and how more comes in."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,7 @@ import click
 
 from . import options
 from .console import Talk
+from .weights import average_models, calibrate_model, pack_model
 
 if TYPE_CHECKING:
     from avsep_plugin.models.zoo import ModelCard
@@ -21,7 +21,11 @@ _name = click.argument("name", metavar="NAME")
 
 @click.group()
 def models() -> None:
-    """Models that are known by name: see, fetch, check and remove them."""
+    """Models that are known by name: see, fetch, check and remove them. Weights files: pack, average and calibrate them."""
+
+
+for command in (pack_model, average_models, calibrate_model):
+    models.add_command(command)
 
 
 @models.command("list")
@@ -164,52 +168,6 @@ def pull_models(talk: Talk, name: str, mirrors: tuple[str, ...], offline: bool) 
     for done in pulled.models:
         _tell(talk, done)
     talk.say(f"The archive's sha256 was {pulled.sha256}")
-
-
-@models.command("pack")
-@click.argument("weights", type=click.Path(path_type=Path), metavar="WEIGHTS")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The packed weights file.")
-@options.talking
-@click.pass_obj
-def pack_model(talk: Talk, weights: Path, output: Path) -> None:
-    """Write trained weights at half precision: half the size, and what is separated with them hardly differs.
-
-    \b
-    Examples:
-      avsep models pack runs/separate/model.safetensors -o studio.safetensors
-      avsep separate talk.mp4 -o stems --model studio.safetensors
-    """
-    from avsep_plugin.models.checkpoint import pack
-
-    pack(weights, output)
-    talk.say(f"{output}: {output.stat().st_size / 1e6:.1f} MB")
-
-
-@models.command("calibrate")
-@click.argument("weights", type=click.Path(path_type=Path), metavar="WEIGHTS")
-@click.option("--from", "figures", type=click.Path(path_type=Path), required=True, metavar="ALIGN.JSON", help="What an evaluation wrote.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The calibrated weights file.")
-@options.talking
-@click.pass_obj
-def calibrate_model(talk: Talk, weights: Path, figures: Path, output: Path) -> None:
-    """Keep in an aligner's weights file what its logits are worth, as `avsep evaluate --task align` found it.
-
-    \b
-    Examples:
-      avsep evaluate data -o evaluation --task align --model runs/align/model.safetensors
-      avsep models calibrate runs/align/model.safetensors --from evaluation/align.json -o studio-align.safetensors
-    """
-    from avsep_plugin.config import CalibrationConfig
-    from avsep_plugin.errors import DataError
-    from avsep_plugin.models.checkpoint import calibrate
-    from avsep_plugin.plain import from_dict
-
-    try:
-        calibration = from_dict(CalibrationConfig, json.loads(figures.read_text(encoding="utf-8"))["calibrated"]["calibration"])
-    except (OSError, ValueError, KeyError, TypeError) as exc:
-        raise DataError(f"{figures} holds no calibration; `avsep evaluate --task align` writes one where two people are heard.") from exc
-    calibrate(weights, output, calibration)
-    talk.say(f"{output}: probability = sigmoid({calibration.slope:.4g} * logit {calibration.offset:+.4g})")
 
 
 def _card(name: str) -> "ModelCard":

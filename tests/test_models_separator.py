@@ -39,7 +39,6 @@ HEADS = {
     "u-net without pictures": dataclasses.replace(UNET, with_video=False),
     "recurrent": RECURRENT,
     "recurrent without pictures": dataclasses.replace(RECURRENT, with_video=False),
-    "recurrent with a cue": dataclasses.replace(RECURRENT, with_video=False, cue_bands=3),
 }
 
 
@@ -70,22 +69,6 @@ def test_the_audio_only_twin_does_not_look(head: str) -> None:
     pictures, audio = some_input(model, 16)
     with torch.inference_mode():
         assert torch.equal(model.masks(pictures, audio), model.masks(255 - pictures, audio))
-
-
-def test_a_cue_says_what_to_keep() -> None:
-    model = build(HEADS["recurrent with a cue"])
-    _, audio = some_input(model, 16)
-    mixture = model.mixture(audio)
-    with torch.inference_mode():
-        told = [model.mask_logits(mixture, None, cue) for cue in (torch.zeros(2, 3, 16), torch.ones(2, 3, 16), None)]
-    assert torch.equal(told[0], told[2])
-    assert not torch.equal(told[0], told[1])
-
-
-@pytest.mark.parametrize("wrong", [{"with_video": True}, {"kind": "unet"}])
-def test_a_cue_is_for_a_recurrent_network_that_sees_nothing(wrong: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match="cue"):
-        build(dataclasses.replace(HEADS["recurrent with a cue"], **wrong))  # type: ignore[arg-type]
 
 
 def test_dropout_is_for_training_only() -> None:

@@ -13,7 +13,6 @@ from avsep_plugin.models.checkpoint import Network
 from avsep_plugin.models.fused import Aligner
 from avsep_plugin.models.separator import Separator, Spectrum
 
-from .cues import noisy_cue
 from .dataset import ActionBatch, AlignBatch, Batch, MixBatch
 from .recipe import Loss, LossWeights
 
@@ -82,9 +81,7 @@ def separate_loss(model: Separator, batch: MixBatch, kind: Loss, weights: LossWe
     spectrum = model.mixture(mixture)
     if kind == "l1" and model.config.separator.head == "spectrogram":
         return _l1(model, model.spectra(spectrum, features), (on, off), weights)
-    bands = model.config.separator.cue_bands
-    cue = noisy_cue(analyse(_mono(model, on), model.config.stft), bands, batch.frames.shape[1]) if bands else None
-    mask = torch.sigmoid(model.mask_logits(spectrum, features, cue))
+    mask = torch.sigmoid(model.mask_logits(spectrum, features))
     if kind == "si_sdr":
         return _si_sdr_loss(model, mask, spectrum, on, off)
     with torch.no_grad():
@@ -110,7 +107,7 @@ def _si_sdr_loss(model: Separator, mask: Tensor, spectrum: Tensor, on: Tensor, o
     estimate, mixture = estimate[:, inner], mixture[:, inner]
     on, off = (_mono(model, audio)[:, inner][:, : estimate.shape[-1]] for audio in (on, off))
     scores = _score(estimate, on, mixture) + _score(mixture - estimate, off, mixture)
-    if not model.config.separator.told:
+    if not model.config.separator.with_video:
         scores = torch.maximum(scores, _score(estimate, off, mixture) + _score(mixture - estimate, on, mixture))
     loss = -scores.mean() / 2
     with torch.no_grad():
@@ -168,7 +165,7 @@ def _compressed(model: Separator, estimates: tuple[Tensor, Tensor], sounds: tupl
         return (_power_law(estimate) - target).abs().square().mean(dim=(1, 2))
 
     given = distance(estimates[0], targets[0]) + distance(estimates[1], targets[1])
-    if not model.config.separator.told:
+    if not model.config.separator.with_video:
         given = torch.minimum(given, distance(estimates[0], targets[1]) + distance(estimates[1], targets[0]))
     return given.mean(), {"compressed": given.mean().detach()}
 

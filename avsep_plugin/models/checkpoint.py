@@ -3,7 +3,7 @@
 import hashlib
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -105,6 +105,27 @@ def pack(path: Path, output: Path) -> None:
     """
     config, tensors, about = read(path)
     save(output, config, {name: tensor.half() for name, tensor in tensors.items()}, about)
+
+
+def average(paths: Sequence[Path], output: Path) -> None:
+    """Write the mean of several models' weights, float32, with the configuration and remarks of the last.
+
+    Of models that went on from one another it is often better than each (Wortsman et al. 2022, "Model soups"). Raises ModelError where
+    they are not alike.
+    """
+    models = [read(path) for path in paths]
+    config, tensors, about = models[-1]
+    for path, (other, others, _) in zip(paths, models, strict=True):
+        if _kind(other) != _kind(config) or {n: t.shape for n, t in others.items()} != {n: t.shape for n, t in tensors.items()}:
+            raise ModelError(f"{path} and {paths[-1]} hold networks that are not alike; they have no mean.")
+    means = {name: torch.stack([found[name].double() for _, found, _ in models]).mean(dim=0).float() for name in tensors}
+    save(output, config, means, about)
+
+
+def _kind(config: ModelConfig) -> ModelConfig:
+    """What of a configuration two networks must share for their weights to mean the same."""
+    plain = ModelConfig()
+    return replace(config, name=plain.name, calibration=plain.calibration, separator=replace(config.separator, dropout=0.0))
 
 
 def calibrate(path: Path, output: Path, calibration: CalibrationConfig) -> None:

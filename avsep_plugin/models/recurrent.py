@@ -3,8 +3,6 @@
 spectrogram [B, bins, L] --linear--> +
                                      +-- GRU, both directions --linear--> mask logits [B, bins, L]
 scales, means over fields of the picture --conv--> stretched to L steps
-
-In a first stage of training a cue taken from the wanted sound itself [B, bands, T] stands in for the picture.
 """
 
 import torch
@@ -16,28 +14,23 @@ from avsep_plugin.models.layers import legacy_resize
 
 
 class RecurrentMask(nn.Module):
-    """Normalised spectrogram [B, bins, L] and the three feature maps [B, C, T, H, W], a cue [B, bands, T] or None -> mask logits
-    [B, bins, L]."""
+    """Normalised spectrogram [B, bins, L] and the three feature maps [B, C, T, H, W] (or None) -> mask logits [B, bins, L]."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         c, fused = config.separator, config.fused
-        bins, width, self.grid, self.bands = config.stft.bins, c.width, c.picture_grid, c.cue_bands
+        bins, width, self.grid = config.stft.bins, c.width, c.picture_grid
         channels = fused.video_width + fused.trunk_widths[0] + fused.trunk_widths[2]
         seen = channels * self.grid**2 if c.with_video else 0
         self.listen = nn.Sequential(nn.Linear(bins, width), nn.ReLU())
         self.see = nn.Sequential(nn.Conv1d(seen, width, 3, padding=1), nn.ReLU()) if seen else None
-        self.follow = nn.Sequential(nn.Conv1d(c.cue_bands, width, 3, padding=1), nn.ReLU()) if c.cue_bands else None
         self.drop = nn.Dropout(c.dropout)
-        inputs, between = (2 if seen or c.cue_bands else 1) * width, c.dropout if c.layers > 1 else 0.0
-        self.gru = nn.GRU(inputs, width, c.layers, batch_first=True, bidirectional=True, dropout=between)
+        between = c.dropout if c.layers > 1 else 0.0
+        self.gru = nn.GRU((2 if seen else 1) * width, width, c.layers, batch_first=True, bidirectional=True, dropout=between)
         self.write = nn.Linear(2 * width, bins)
 
-    def forward(self, spectrogram: Tensor, scales: tuple[Tensor, Tensor, Tensor] | None, cue: Tensor | None = None) -> Tensor:
+    def forward(self, spectrogram: Tensor, scales: tuple[Tensor, Tensor, Tensor] | None) -> Tensor:
         x = self.listen(spectrogram.transpose(1, 2))
-        if self.follow is not None:
-            given = spectrogram.new_zeros(len(x), self.bands, 1) if cue is None else cue
-            x = torch.cat([x, legacy_resize(self.follow(given), x.shape[1]).transpose(1, 2)], dim=2)
         if self.see is not None and scales is not None:
             steps = max(scale.shape[2] for scale in scales)
             seen = torch.cat([legacy_resize(self._fields(scale), steps) for scale in scales], dim=1)

@@ -34,8 +34,6 @@ class Separator(nn.Module):
         super().__init__()
         self.config = config
         c = config.separator
-        if c.cue_bands and (c.with_video or c.kind != "recurrent"):
-            raise ConfigError("A cue stands in for the pictures of a recurrent separator without video.")
         if not 0 <= c.dropout < 1 or (c.dropout and c.kind != "recurrent"):
             raise ConfigError(f"Dropout is a share from 0 up to 1, for a recurrent separator, not {c.dropout:g} for a {c.kind} one.")
         if c.with_video:
@@ -64,12 +62,12 @@ class Separator(nn.Module):
         mono = audio.mean(dim=1) if self.config.separator.spectrogram_channel == "mean" else audio[:, 0]
         return analyse(mono, self.config.stft)
 
-    def mask_logits(self, mixture: Tensor, features: FusedFeatures | None, cue: Tensor | None = None) -> Tensor:
-        """Mask head: mixture STFT [B, bins, L] -> logits [B, bins, L] of the on-screen ratio; the cue [B, bands, T] is for training."""
+    def mask_logits(self, mixture: Tensor, features: FusedFeatures | None) -> Tensor:
+        """Mask head: mixture STFT [B, bins, L] -> logits [B, bins, L] of the on-screen ratio."""
         scales = features.scales if features is not None else None
         level = self.normalise(decibels(mixture.abs()))
         if isinstance(self.gen, RecurrentMask):
-            logits: Tensor = self.gen(level, scales, cue)
+            logits: Tensor = self.gen(level, scales)
             return logits
         fg, bg = self._run_unet(torch.stack([level, mixture.angle() / math.pi], dim=1), scales)
         top = (fg - bg)[:, 0]
