@@ -68,6 +68,24 @@ def test_a_same_convolution_is_the_sum_over_what_lies_inside(length: int) -> Non
     torch.testing.assert_close(layer(x)[0, 0], torch.stack(inside))
 
 
+@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [(9,), (4, 4), (3, 3, 3)])
+def test_gradients_in_bfloat16_are_those_in_float32(kernel: tuple[int, ...], size: int) -> None:
+    """Of small maps in particular: see `SameConv._without_idle_strides`."""
+    torch.manual_seed(0)
+    layer, x = SameConv(8, 8, kernel, (2,) * len(kernel)), torch.randn(4, 8, *(size,) * len(kernel))
+    gradients = []
+    for half in (False, True, True, True):
+        junk = [torch.full((4000,), math.nan) for _ in range(50)]  # what memory may hold that is not written to
+        del junk
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            y = layer(x)
+        (gradient,) = torch.autograd.grad(y.float().square().sum(), layer.weight)
+        gradients.append(gradient)
+    for gradient in gradients[1:]:
+        torch.testing.assert_close(gradient, gradients[0], rtol=0, atol=0.03 * float(gradients[0].abs().max()))
+
+
 def test_outside_never_wins_a_max_pool() -> None:
     x = torch.full((1, 1, 1, 4, 4), -5.0)
     assert torch.equal(max_pool_same(x, (1, 3, 3), (1, 2, 2)), torch.full((1, 1, 1, 2, 2), -5.0))
