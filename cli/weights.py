@@ -37,7 +37,7 @@ def average_models(talk: Talk, weights: tuple[Path, ...], output: Path) -> None:
     """Write the mean of the weights of two or more models, of which each went on from another or all from one.
 
     A model that went on to learn something else has forgotten a little; the mean of before and after often has the better of both.
-    Evaluate it before use.
+    Evaluate it before use; the mean of aligners has to be calibrated anew.
 
     \b
     Examples:

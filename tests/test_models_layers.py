@@ -71,7 +71,7 @@ def test_a_same_convolution_is_the_sum_over_what_lies_inside(length: int) -> Non
 @pytest.mark.parametrize("size", [1, 2, 3])
 @pytest.mark.parametrize("kernel", [(9,), (4, 4), (3, 3, 3)])
 def test_gradients_in_bfloat16_are_those_in_float32(kernel: tuple[int, ...], size: int) -> None:
-    """Of small maps in particular: see `SameConv._without_idle_strides`."""
+    """Of maps of one place in particular: see `SameConv.forward`."""
     torch.manual_seed(0)
     layer, x = SameConv(8, 8, kernel, (2,) * len(kernel)), torch.randn(4, 8, *(size,) * len(kernel))
     gradients = []

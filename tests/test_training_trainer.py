@@ -11,7 +11,7 @@ import torch
 from tiny_training import TINY, recipe, weights, write_shards
 from torch import Tensor
 
-from avsep_plugin.config import SeparatorConfig
+from avsep_plugin.config import CalibrationConfig, SeparatorConfig
 from avsep_plugin.errors import ConfigError, ModelError
 from avsep_plugin.models import checkpoint
 from avsep_plugin.models.fused import Aligner
@@ -127,6 +127,16 @@ def test_the_mean_of_models_is_the_mean_of_their_numbers(tmp_path: Path) -> None
     for name, tensor in mean.state_dict().items():
         torch.testing.assert_close(tensor, (first.state_dict()[name] + second.state_dict()[name]) / 2)
     assert checkpoint.describe(tmp_path / "mean.safetensors")[1] == {"steps": 2}
+
+
+def test_the_mean_of_aligners_has_to_be_calibrated_anew(tmp_path: Path) -> None:
+    plain = dataclasses.replace(TINY, task="align")
+    known = dataclasses.replace(plain, calibration=CalibrationConfig(0.5, 0.1))
+    paths = [tmp_path / "plain.safetensors", tmp_path / "known.safetensors"]
+    for path, config in zip(paths, (plain, known), strict=True):
+        checkpoint.save(path, config, checkpoint.build(config).state_dict())
+    checkpoint.average(paths, tmp_path / "mean.safetensors")
+    assert checkpoint.load(tmp_path / "mean.safetensors").config == plain
 
 
 def test_models_that_are_not_alike_have_no_mean(tmp_path: Path) -> None:

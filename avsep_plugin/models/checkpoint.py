@@ -108,10 +108,10 @@ def pack(path: Path, output: Path) -> None:
 
 
 def average(paths: Sequence[Path], output: Path) -> None:
-    """Write the mean of several models' weights, float32, with the configuration and remarks of the last.
+    """Write the mean of several models' weights, float32, with the configuration and remarks of the last, uncalibrated.
 
     Of models that went on from one another it is often better than each (Wortsman et al. 2022, "Model soups"). Raises ModelError where
-    they are not alike.
+    one is no weights file of ours or they are not alike.
     """
     models = [read(path) for path in paths]
     config, tensors, about = models[-1]
@@ -119,13 +119,12 @@ def average(paths: Sequence[Path], output: Path) -> None:
         if _kind(other) != _kind(config) or {n: t.shape for n, t in others.items()} != {n: t.shape for n, t in tensors.items()}:
             raise ModelError(f"{path} and {paths[-1]} hold networks that are not alike; they have no mean.")
     means = {name: torch.stack([found[name].double() for _, found, _ in models]).mean(dim=0).float() for name in tensors}
-    save(output, config, means, about)
+    save(output, replace(config, calibration=CalibrationConfig()), means, about)
 
 
 def _kind(config: ModelConfig) -> ModelConfig:
     """What of a configuration two networks must share for their weights to mean the same."""
-    plain = ModelConfig()
-    return replace(config, name=plain.name, calibration=plain.calibration, separator=replace(config.separator, dropout=0.0))
+    return replace(config, name="", calibration=CalibrationConfig(), separator=replace(config.separator, dropout=0.0))
 
 
 def calibrate(path: Path, output: Path, calibration: CalibrationConfig) -> None:

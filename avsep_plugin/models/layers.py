@@ -49,23 +49,13 @@ class SameConv(nn.Module):
         nn.init.trunc_normal_(self.weight, std=sigma, a=-2 * sigma, b=2 * sigma)
 
     def forward(self, x: Tensor) -> Tensor:
-        x, stride = self._without_idle_strides(x)
+        # Along an axis of one place a stride does nothing, but with it PyTorch 2.14 on CPUs with AMX leaves whatever was in memory in the
+        # weights' bfloat16 gradients (akin to pytorch/pytorch issue 169688).
+        stride = [1 if n == 1 else s for n, s in zip(x.shape[2:], self.stride, strict=True)]
         pads = [same_padding(n, k, s) for n, k, s in zip(x.shape[2:], self.kernel, self.stride, strict=True)]
         if all(before == after for before, after in pads):
             return _CONV[len(pads)](x, self.weight, self.bias, stride, [before for before, _ in pads])
         return _CONV[len(pads)](pad_same(x, self.kernel, self.stride), self.weight, self.bias, stride)
-
-    def _without_idle_strides(self, x: Tensor) -> tuple[Tensor, list[int]]:
-        """What of `x` the kernel meets, and the strides, which are 1 along axes where there is one place only.
-
-        With strides there, PyTorch 2.14 on CPUs with AMX leaves whatever was in memory in the weights' bfloat16 gradients (akin to
-        pytorch/pytorch issue 169688).
-        """
-        stride = list(self.stride)
-        for axis, (size, k, s) in enumerate(zip(x.shape[2:], self.kernel, self.stride, strict=True)):
-            if size <= s:
-                x, stride[axis] = x.narrow(axis + 2, 0, min(size, k)), 1
-        return x, stride
 
 
 class BatchNorm(nn.Module):
