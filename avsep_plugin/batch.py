@@ -97,7 +97,7 @@ def run(
     """Handle the clips and yield what became of each, first the inputs that are no clips.
 
     An error ends its clip, not the batch (except with `fail_fast`). ModelError and KeyboardInterrupt end the batch; what was finished
-    stays, and nothing half-written does.
+    stays, and nothing half-written and no new folder that is empty does.
     """
     orders = orders or Orders()
     for problem in findings.problems:
@@ -107,11 +107,16 @@ def run(
     if not findings.jobs:
         return
     orders = dataclasses.replace(orders, sources=frozenset(_real(job.source) for job in findings.jobs))
-    with closing((engine or in_process)(findings.jobs, task.identified(), orders, tell or _silent)) as rows:
-        for row in rows:
-            yield row
-            if orders.fail_fast and row.status == "error":
-                return
+    new = [workplace.missing(job.out_dir) for job in findings.jobs]
+    try:
+        with closing((engine or in_process)(findings.jobs, task.identified(), orders, tell or _silent)) as rows:
+            for row in rows:
+                yield row
+                if orders.fail_fast and row.status == "error":
+                    return
+    finally:  # only now: clips that are worked on side by side share the folders above theirs
+        for folders in new:
+            workplace.remove_empty(folders)
 
 
 def in_process(jobs: Sequence[Job], task: Task, orders: Orders, tell: Tell) -> Generator[Row]:

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +109,12 @@ def _knock(address: str) -> None:
 
 @dataclass
 class _Turn:
-    """One job on its way: who has it, since when, and what to remove should it be given up."""
+    """One job on its way: who has it, and since when."""
 
     job: Job
     wait: bool = False
     number: int = 0
     seat: int = 0
-    new_folders: list[Path] = field(default_factory=list)
     tries: int = 0
     begun: float | None = None
     """When the worker was first heard of it."""
@@ -172,7 +171,7 @@ class _Shift:
     def _hand_out(self) -> None:
         while self._waiting and self._free:
             turn, self._numbers = self._waiting.popleft(), self._numbers + 1
-            turn.number, turn.seat, turn.new_folders = self._numbers, self._free.pop(0), workplace.missing(turn.job.out_dir)
+            turn.number, turn.seat = self._numbers, self._free.pop(0)
             turn.tries, turn.begun, turn.shown = turn.tries + 1, None, 0.0
             self._tell(Event("waiting" if turn.wait else "started", turn.job))
             worker = self._workers[turn.seat]
@@ -262,5 +261,5 @@ class _Shift:
 
 def _tidy(turn: _Turn) -> None:
     until = time.monotonic() + _DYING_SECONDS
-    while not workplace.tidy(turn.job.out_dir, turn.new_folders) and time.monotonic() < until:
+    while not workplace.tidy(turn.job.out_dir) and time.monotonic() < until:
         time.sleep(0.05)

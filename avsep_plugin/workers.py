@@ -16,8 +16,7 @@ from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -52,13 +51,12 @@ class Workers:
 
 @dataclass
 class _Turn:
-    """One job on its way: where it sits, and what to remove should its worker die."""
+    """One job on its way: where it sits, and how often it was begun."""
 
     job: Job
     wait: bool = False
     tries: int = 0
     seat: int = 0
-    new_folders: list[Path] = field(default_factory=list)
     shown: float = 0.0
 
 
@@ -86,7 +84,7 @@ class _Shift:
         finally:
             self._stop()
             for turn in self._running.values():
-                workplace.tidy(turn.job.out_dir, turn.new_folders)
+                workplace.tidy(turn.job.out_dir)
 
     def _hand_out(self) -> Iterator[Row]:
         """Give every free seat a job; a job that is finished already takes no seat."""
@@ -96,7 +94,7 @@ class _Shift:
             if row is not None:
                 yield row
                 continue
-            turn.seat, turn.new_folders = self._free.pop(0), workplace.missing(turn.job.out_dir)
+            turn.seat = self._free.pop(0)
             self._seats[2 * turn.seat : 2 * turn.seat + 2] = [0.0, NOT_BEGUN]
             self._tell(Event("waiting" if turn.wait else "started", turn.job))
             try:
@@ -124,7 +122,7 @@ class _Shift:
             turn.wait = True
             self._waiting.append(turn)
         elif isinstance(failure, TimeoutError | ProcessExpired):
-            workplace.tidy(turn.job.out_dir, turn.new_folders)
+            workplace.tidy(turn.job.out_dir)
             yield batch.lost(turn.job, self._task, self._cause(failure))
         else:
             raise failure
@@ -145,7 +143,7 @@ class _Shift:
         self._free = list(range(self._count))
         self._pool = self._new_pool()
         for turn in reversed(turns):
-            workplace.tidy(turn.job.out_dir, turn.new_folders)
+            workplace.tidy(turn.job.out_dir)
             turn.tries += 1
             if turn.tries < _TRIES:
                 self._waiting.appendleft(turn)

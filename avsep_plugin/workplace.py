@@ -60,8 +60,8 @@ def publish(record: Sidecar, drafts: Path, folder: Path) -> None:
         raise OutputError(f"{folder} cannot be written ({exc.strerror}).") from exc
 
 
-def tidy(folder: Path, new: list[Path]) -> bool:
-    """Sweep up after a process that was killed while it worked in a folder, and remove those of its `new` folders that are empty.
+def tidy(folder: Path) -> bool:
+    """Sweep up after a process that was killed while it worked in a folder.
 
     False where somebody works there, perhaps the process that is about to die.
     """
@@ -69,7 +69,6 @@ def tidy(folder: Path, new: list[Path]) -> bool:
         if folder.is_dir():
             with _locked(folder, wait=False):
                 _sweep(folder)
-        remove_empty(new)
     except FolderBusyError:
         return False
     except OSError:  # what cannot be removed stays

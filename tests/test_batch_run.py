@@ -122,6 +122,17 @@ def test_an_error_leaves_no_new_folder(tmp_path: Path, error: BaseException) -> 
     assert not (tmp_path / "out").exists()
 
 
+def test_errors_side_by_side_leave_no_folder_above_theirs(tmp_path: Path) -> None:
+    found = findings(tmp_path, "a.mp4", "b.mp4")
+
+    def fail_while_another_begins(_: Job) -> None:
+        (tmp_path / "out" / "b").mkdir(exist_ok=True)
+        raise DamagedMediaError("It is damaged.")
+
+    assert [row.status for row in rows(found, Doing(do=fail_while_another_begins))] == ["error", "error"]
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_error_keeps_a_folder_that_was_there(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     rows(findings(tmp_path, "a.mp4"), refusing(DamagedMediaError("damaged")))

@@ -129,7 +129,7 @@ def test_relative_paths_begin_where_the_batch_was_begun(tmp_path: Path, monkeypa
 
 def test_a_model_that_cannot_be_had_ends_the_batch(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"^The weights are damaged\.$"):
-        rows(findings(tmp_path, "modelless-a.mp4", "b.mp4"))
+        rows(findings(tmp_path, "modelless-a.mp4", "hanging-b.mp4"))
     assert not (tmp_path / "out").exists()
 
 

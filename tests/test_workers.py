@@ -68,7 +68,7 @@ def test_finished_clips_need_no_worker(tmp_path: Path) -> None:
 
 def test_a_model_that_cannot_be_had_ends_the_batch(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"^The weights are damaged\.$"):
-        rows(findings(tmp_path, "modelless-a.mp4", "b.mp4"), Workers(1))
+        rows(findings(tmp_path, "modelless-a.mp4", "hanging-b.mp4"), Workers(2))
     assert not (tmp_path / "out").exists()
 
 
