@@ -9,29 +9,24 @@ another; a clip that loses that one too is given up. All machines have to see th
 """
 
 import contextlib
-import importlib
 import logging
-import os
-import socket
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from avsep_plugin import batch, workplace
 from avsep_plugin.batch import Event, Orders, Row, Tell
+from avsep_plugin.cluster_connection import connected, library
 from avsep_plugin.cluster_worker import Board, Hand, Site
 from avsep_plugin.discover import Job
-from avsep_plugin.errors import ConfigError, FolderBusyError, WorkerError
+from avsep_plugin.errors import FolderBusyError, WorkerError
 from avsep_plugin.work import THREADS, Task
 from avsep_plugin.worker import Outcome
 
 _POLL_SECONDS = 0.2
-_STORE_BYTES = 80 * 2**20
-"""Of Ray's object store, about the least that it takes; footage never goes through it."""
 _TRIES = 2
 _DYING_SECONDS = 5.0
 """Ray says that a worker is dead a moment before its process is."""
@@ -56,7 +51,7 @@ class Cluster:
 
     def __call__(self, jobs: Sequence[Job], task: Task, orders: Orders, tell: Tell) -> Generator[Row]:
         """Bring all jobs through; see `batch.Engine`."""
-        ray = _library()
+        ray = library()
         left = []
         for job in jobs:
             row = batch.settled(job, task, orders)
@@ -65,46 +60,9 @@ class Cluster:
             else:
                 yield row
         if left:
-            with _connected(ray, self, len(left)), contextlib.closing(_Shift(ray, self, left, task, orders, tell).rows()) as rows:
+            cpus = self.threads * min(self.jobs, len(left))  # as with local workers, the user says how many fit
+            with connected(ray, self.address, cpus), contextlib.closing(_Shift(ray, self, left, task, orders, tell).rows()) as rows:
                 yield from rows
-
-
-def _library() -> Any:
-    """The module ray. Its decorators and handles are untyped."""
-    try:
-        return importlib.import_module("ray")
-    except ImportError as exc:
-        raise ConfigError("Ray is not installed: pip install 'avsep-plugin[cluster]', here and on the cluster's machines.") from exc
-
-
-@contextmanager
-def _connected(ray: Any, crew: Cluster, jobs: int) -> Iterator[None]:
-    if ray.is_initialized():
-        yield
-        return
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        if crew.address is None:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else a Ray that we begin reports to its makers
-            cpus = crew.threads * min(crew.jobs, jobs)  # as with local workers, the user says how many fit
-            ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=_STORE_BYTES, **quiet)
-        else:
-            _knock(crew.address)
-            ray.init(crew.address, **quiet)
-    except (OSError, RuntimeError, ValueError) as exc:
-        where = f"The Ray cluster {crew.address} cannot be reached" if crew.address else "Ray cannot be started"
-        raise WorkerError(f"{where}: {' '.join(str(exc).split())}") from exc
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _knock(address: str) -> None:
-    """Raises OSError where nobody listens; Ray would try for minutes."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_DYING_SECONDS).close()
 
 
 @dataclass

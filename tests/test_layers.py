@@ -52,6 +52,7 @@ BATCH = {
     "batch",
     "worker",
     "workers",
+    "cluster_connection",
     "cluster_worker",
     "cluster",
     "tasks",
@@ -126,8 +127,9 @@ OURS = {
     "work": {"discover"},
     "worker": {"discover", "work", "batch"},
     "workers": {"errors", "discover", "workplace", "work", "batch", "worker"},
+    "cluster_connection": {"errors"},
     "cluster_worker": {"errors", "discover", "work", "batch", "worker"},
-    "cluster": {"errors", "discover", "workplace", "work", "batch", "worker", "workers", "cluster_worker"},
+    "cluster": {"errors", "discover", "workplace", "work", "batch", "worker", "workers", "cluster_connection", "cluster_worker"},
     "tasks": {
         "errors",
         "plain",
