@@ -7,6 +7,7 @@ A run that is killed leaves both behind; the next one that gets the lock sweeps 
 """
 
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -77,8 +78,8 @@ def tidy(folder: Path) -> bool:
 
 
 def missing(folder: Path) -> list[Path]:
-    """A folder and those above it, as far as they do not exist, the innermost first."""
-    return [path for path in (folder, *folder.parents) if not path.exists()]
+    """A folder and those above it, as far as they do not exist or may not be looked for, the innermost first."""
+    return [path for path in (folder, *folder.parents) if not os.path.exists(path)]  # noqa: PTH110  Path.exists raises PermissionError
 
 
 def remove_empty(folders: list[Path]) -> None:
