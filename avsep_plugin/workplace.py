@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -79,7 +80,7 @@ def tidy(folder: Path) -> bool:
 
 def missing(folder: Path) -> list[Path]:
     """A folder and those above it, as far as they do not exist or may not be looked for, the innermost first."""
-    return [path for path in (folder, *folder.parents) if not os.path.exists(path)]  # noqa: PTH110  Path.exists raises PermissionError
+    return list(takewhile(lambda path: not os.path.exists(path), (folder, *folder.parents)))  # noqa: PTH110  Path.exists raises PermissionError
 
 
 def remove_empty(folders: list[Path]) -> None:
