@@ -1,8 +1,9 @@
-"""The clips of the fixed lists at 0 dB, made poor: small faces that are not in the middle, coarse pictures, thin sound.
+"""The clips of the fixed lists at 0 dB, made poor: small faces off centre, coarse pictures, thin sound.
 
 `python -m benchmarks.poor DATA POOR` writes them to the new folder POOR, on which `avsep evaluate POOR -o evaluation --limit 60 --lists
-newsreaders-0db` then measures as it does on DATA. The picture is shrunk to 60 to 90 % and put anywhere on a blurred copy of itself, by a
-hash of the clip's name; x264 at CRF 34, AAC at 48 kbit/s. Noises stay as they are.
+newsreaders-0db` then measures as it does on DATA. The picture is shrunk to 60 to 90 % and put on a blurred copy of itself, with a quarter
+to three quarters of the free room at its left and above it, by a hash of the clip's name; x264 at CRF 34, AAC at 48 kbit/s. Noises stay
+as they are.
 """
 
 import argparse
